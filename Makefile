@@ -59,6 +59,6 @@ lock: venv ## choose the newest allowed dependencies and lock them with hashes
 venv: .venv/ready ## the Python environment, from locked dependencies
 
 .venv/ready: requirements/dev.txt requirements/build.txt pyproject.toml
-	@$(DEV) venv
+	@PYTHONPATH=dev python3 -m dharma_dev.venv
 
 .PHONY: help demo demo-clean cluster cluster-down cluster-status cluster-logs images test test-unit check format generate bench lock venv
