@@ -1,0 +1,170 @@
+"""A Postgres component: instances under Patroni, storage, databases, users, parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dharma_crds.base import Struct, Time
+from dharma_crds.blueprint.parameters import Parameters
+from dharma_crds.blueprint.storage import Storage
+from dharma_crds.cel import LIST_SET, Rule, list_map, unit
+from dharma_crds.common import LIMITS_COVER_REQUESTS, ResourceAmounts
+from dharma_crds.formats import ObjectName, byte_format, cpu_format, matching
+from dharma_crds.quantity import Quantity
+
+ReplicationMode = Literal["Async", "Sync"]
+
+RESERVED_USERS = ("postgres", "standby", "rewind", "pooler", "dharma", "public", "none", "user", "replicator")
+UserName = Annotated[
+    str,
+    matching(
+        "postgres-user",
+        r"[a-z][a-z0-9]*(_[a-z0-9]+)*",
+        "must be lower-case letters, digits and single underscores, at most 31, beginning with a letter; pg_… and names that the operator "
+        "keeps (postgres, standby, rewind, pooler, dharma…) are taken",
+        31,
+        refused=RESERVED_USERS,
+        also=" && !self.startsWith('pg_') && !self.startsWith('dharma_')",
+    ),
+]
+DatabaseName = Annotated[
+    str,
+    matching(
+        "postgres-database",
+        r"[a-z][a-z0-9_-]*",
+        "must be lower-case letters, digits, underscores and hyphens, at most 63, beginning with a letter, and not postgres or a template",
+        63,
+        refused=("postgres", "template0", "template1"),
+    ),
+]
+ExtensionName = Annotated[
+    str,
+    matching("extension", r"[a-z][a-z0-9_-]*", "must be the name of an extension, such as pgcrypto or pg_trgm", 63),
+]
+RoleName = Annotated[
+    str,
+    matching(
+        "member-of",
+        r"[a-z][a-z0-9_]*",
+        "must be a role such as pg_read_all_data or another user; roles that read or write the server's files or run programs are not given",
+        63,
+        refused=("postgres", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "pg_database_owner"),
+    ),
+]
+
+
+class Replication(Struct):
+    """How replicas follow the primary."""
+
+    mode: ReplicationMode = Field(
+        "Async",
+        description="Async: a commit does not wait for replicas, and a failover may lose the last moments. "
+        "Sync: a commit waits until minSync replicas have it, none is lost, and writes stop while fewer are there.",
+    )
+    min_sync: Annotated[int, unit("replicas")] = Field(
+        1, ge=1, le=8, description="How many replicas must have a commit before it counts, in mode Sync."
+    )
+
+
+class PostgresRequests(Struct):
+    """What the scheduler sets aside for each instance; Postgres parameters are derived from it."""
+
+    cpu: Annotated[Quantity, cpu_format("10m")] = Field(Quantity("250m"), description="Processor share. Worker counts are derived from it.")
+    memory: Annotated[Quantity, byte_format("128Mi")] = Field(
+        Quantity("512Mi"), description="Memory. shared_buffers, effective_cache_size and work_mem are derived from it."
+    )
+
+
+class PostgresResources(Struct):
+    """CPU and memory of each instance."""
+
+    cel_rules = LIMITS_COVER_REQUESTS
+    requests: PostgresRequests = Field(PostgresRequests(), description="What the scheduler sets aside for each instance.")
+    limits: ResourceAmounts | None = Field(
+        None, description="What an instance may use at most; over its memory it is killed. Default: memory as requested, CPU without limit."
+    )
+
+
+class Database(Struct):
+    """A database that the component holds."""
+
+    name: DatabaseName = Field(description="Name of the database. Removing the entry keeps the database.")
+    owner: UserName = Field(description="User that owns it. It is created if users does not list it, and has a Secret to connect with.")
+    extensions: Annotated[tuple[ExtensionName, ...], LIST_SET] = Field(
+        (), max_length=32, description="Extensions to create in it. Removing an entry keeps the extension."
+    )
+
+
+class User(Struct):
+    """A user that may log in."""
+
+    name: UserName = Field(description="Name of the user. Its password is generated and kept in the Secret <blueprint>-<component>-<user>.")
+    member_of: Annotated[tuple[RoleName, ...], LIST_SET] = Field(
+        (), max_length=16, description="Roles whose rights it has, such as pg_read_all_data. Removing an entry takes the rights away."
+    )
+
+
+class RestoreFrom(Struct):
+    """The backup that a new component begins with."""
+
+    backup: ObjectName = Field(description="Name of the Backup (dhk) in the same namespace.")
+    time: Time | None = Field(None, description="The moment to restore, within what the Backup can recover. Default: its newest.")
+
+
+class Postgres(Struct):
+    """Postgres under Patroni: one primary, the rest streaming replicas, failover without the operator."""
+
+    cel_rules = (
+        Rule(
+            "sync-needs-replicas",
+            "self.replication.mode != 'Sync' || self.replication.minSync < self.instances",
+            "postgres.replication.mode Sync needs more instances than minSync, as the primary is one; raise instances or lower minSync",
+            message_expression=(
+                "'replication.mode Sync with minSync ' + string(self.replication.minSync) + ' needs at least '"
+                " + string(self.replication.minSync + 1) + ' instances and there are ' + string(self.instances) + '; raise instances or lower minSync'"
+            ),
+            field_path=".instances",
+        ),
+        Rule(
+            "restore-only-at-birth",
+            "!has(self.restoreFrom) || (has(oldSelf.restoreFrom) && self.restoreFrom == oldSelf.restoreFrom)",
+            "postgres.restoreFrom works only when the component is first made; remove it, and restore into a new component",
+            reason="FieldValueForbidden",
+            field_path=".restoreFrom",
+        ),
+    )
+    version: Literal["17"] = Field("17", description="Major version of Postgres. Minor versions come with the operator's image.")
+    instances: Annotated[int, unit("pods")] = Field(
+        1,
+        ge=1,
+        le=9,
+        description="One primary, the rest streaming replicas. With 1 there is no failover: a lost node means waiting for it.",
+    )
+    replication: Replication = Field(Replication(), description="How replicas follow the primary.")
+    resources: PostgresResources = Field(
+        PostgresResources(), description="CPU and memory of each instance; parameters are derived from them."
+    )
+    storage: Storage = Field(description="The volume of each instance.")
+    databases: Annotated[tuple[Database, ...], list_map("name")] = Field(
+        (Database(name="app", owner="app"),), max_length=32, description="Databases to create. Removing an entry keeps the database."
+    )
+    users: Annotated[tuple[User, ...], list_map("name")] = Field(
+        (), max_length=32, description="Users beside the owners of databases. Removing an entry keeps the user and stops its login."
+    )
+    parameters: Parameters = Field(
+        {},
+        description="Settings of postgresql.conf by name, such as work_mem: 16MB; they win over the derived ones. "
+        "Those that need a restart are applied by a rolling one. Those that Patroni or the operator sets are refused.",
+    )
+    restore_from: RestoreFrom | None = Field(
+        None, description="Begin with the data of a backup; only when the component is first made. Default: begin empty."
+    )
+
+    @property
+    def roles(self) -> tuple[User, ...]:
+        """All users that may log in: those listed, then owners of databases that are not listed."""
+        listed = {user.name for user in self.users}
+        owners = dict.fromkeys(database.owner for database in self.databases if database.owner not in listed)
+        return (*self.users, *(User(name=owner) for owner in owners))

@@ -1,0 +1,63 @@
+"""Validation rules that the API server evaluates (`x-kubernetes-validations`), and the list kinds that merge by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
+VALIDATIONS = "x-kubernetes-validations"
+RULE_NAME = "x-dharma-rule"
+"""Names a rule for the tests' coverage table; the generator drops it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One CEL rule. `message` says what is wrong and the remedy; `message_expression` says it with the object's own values."""
+
+    name: str
+    rule: str
+    message: str
+    message_expression: str | None = None
+    reason: Reason | None = None
+    field_path: str | None = None
+
+    def as_schema(self) -> dict[str, str]:
+        """The entry of `x-kubernetes-validations`, with the rule's name under a key that the generator drops."""
+        optional = {"messageExpression": self.message_expression, "reason": self.reason, "fieldPath": self.field_path}
+        return {RULE_NAME: self.name, "rule": self.rule, "message": self.message} | {k: v for k, v in optional.items() if v is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaExtra:
+    """Annotated metadata that adds keywords to a field's schema and changes nothing else."""
+
+    keywords: tuple[tuple[str, Any], ...]
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | dict(self.keywords)
+
+
+def list_map(*keys: str) -> SchemaExtra:
+    """A list whose entries are told apart by `keys`: doubles are refused, and two appliers may own an entry each."""
+    return SchemaExtra((("x-kubernetes-list-type", "map"), ("x-kubernetes-list-map-keys", list(keys))))
+
+
+LIST_SET = SchemaExtra((("x-kubernetes-list-type", "set"),))
+"""A list of distinct scalars."""
+
+PRESERVE_UNKNOWN = SchemaExtra((("type", "object"), ("additionalProperties", None), ("x-kubernetes-preserve-unknown-fields", True)))
+"""An object of a shape that is not ours: kept as it was written."""
+
+
+def unit(text: str) -> SchemaExtra:
+    """What a number counts or measures; the generator writes it into the field's description."""
+    return SchemaExtra(((UNIT, text),))
+
+
+UNIT = "x-dharma-unit"
