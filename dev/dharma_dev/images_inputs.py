@@ -1,0 +1,112 @@
+"""What goes into each image, and the tag that follows from it."""
+
+import re
+import shlex
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from dharma_dev import files, paths
+from dharma_dev.run import UserError
+
+REGISTRY = "localhost"
+REPOSITORY = "iac-dharma"
+IGNORE_FILE = ".dockerignore"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: its name and its build context, which holds its Dockerfile."""
+
+    name: str
+    context: Path
+
+    @property
+    def dockerfile(self) -> Path:
+        """The recipe, the same for plain Docker."""
+        return self.context / "Dockerfile"
+
+    @property
+    def repository(self) -> str:
+        """The name below the registry."""
+        return f"{REPOSITORY}/{self.name}"
+
+    def reference(self, tag: str) -> str:
+        """The full reference, as a pod names it."""
+        return f"{REGISTRY}/{self.repository}:{tag}"
+
+
+# The longest build first, so that the others fit beside it.
+IMAGES = [
+    Image("postgres", paths.CHECKOUT / "images/postgres"),
+    Image("operator", paths.CHECKOUT),
+    Image("toolbox", paths.CHECKOUT / "images/toolbox"),
+    Image("pgbouncer", paths.CHECKOUT / "images/pgbouncer"),
+    Image("redis", paths.CHECKOUT / "images/redis"),
+]
+
+
+def select(names: list[str]) -> list[Image]:
+    """The images of these names, all when there are none. Raises UserError for a name that is no image's."""
+    known = {image.name: image for image in IMAGES}
+    for name in names:
+        if name not in known:
+            raise UserError(f"There is no image `{name}`; the images are {', '.join(sorted(known))}.")
+    return [image for image in IMAGES if not names or image.name in names]
+
+
+def version() -> str:
+    """The project's version."""
+    project = tomllib.loads((paths.CHECKOUT / "pyproject.toml").read_text())["project"]
+    return str(project["version"])
+
+
+def copied(dockerfile: str) -> list[str]:
+    """The paths in the build context that a Dockerfile copies; what it copies from its own earlier stages is left out."""
+    sources: list[str] = []
+    for line in re.sub(r"\\\n", " ", dockerfile).splitlines():
+        words = shlex.split(line, comments=True)
+        if not words or words[0].upper() not in {"COPY", "ADD"}:
+            continue
+        options = [word for word in words[1:] if word.startswith("--")]
+        if not any(option.startswith("--from=") for option in options):
+            sources += [word for word in words[1:-1] if not word.startswith("--")]
+    return sources
+
+
+def inputs(image: Image) -> list[Path]:
+    """Every file that decides what the image is, but for the base image and the packages. Raises UserError when one is missing."""
+    found = [image.dockerfile]
+    ignore = image.context / IGNORE_FILE
+    if ignore.exists():
+        found.append(ignore)
+    for source in copied(image.dockerfile.read_text()):
+        path = image.context / source
+        if not path.exists():
+            raise UserError(f"The image `{image.name}` needs {path}, which is not there: {image.dockerfile} copies it.")
+        members = sorted(path.rglob("*")) if path.is_dir() else [path]
+        found += [member for member in members if member.is_file() and "__pycache__" not in member.parts]
+    return found
+
+
+def tag_of(image: Image, release: str, base: str) -> str:
+    """The tag `<version>-<hash>`: the hash of the image's inputs, where they lie, and the base image's reference `base`."""
+    members = inputs(image)
+    places = [str(member.relative_to(image.context)) for member in members]
+    return f"{release}-{files.digest(members, *places, base)}"
+
+
+def values(tags: dict[str, str]) -> str:
+    """A Helm values fragment that names the images by their tags; `tags` maps each image's name to its tag."""
+    entry = {name: f"{{registry: {REGISTRY}, repository: {REPOSITORY}/{name}, tag: {tag}}}" for name, tag in tags.items()}
+    lines = ["# Written by `make images`."]
+    if "operator" in entry:
+        lines.append(f"image: {entry['operator']}")
+    lines.append("images:")
+    lines += [f"  {name}: {entry[name]}" for name in sorted(entry) if name != "operator"]
+    return "\n".join(lines) + "\n"
+
+
+def tags_in(fragment: str) -> dict[str, str]:
+    """The tags by image name that `values` wrote into a fragment."""
+    return dict(re.findall(rf"repository: {REPOSITORY}/([\w-]+), tag: ([^}}\s]+)}}", fragment))
