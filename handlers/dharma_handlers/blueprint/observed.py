@@ -192,7 +192,7 @@ class Observed:
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]], repr=False)
     """This Blueprint's Secrets, decoded: name → key → value."""
     patroni_config_maps: frozenset[str] | None = None
-    """Names of Patroni's own ConfigMaps: those with label `dharma.io/blueprint` and without `app.kubernetes.io/managed-by`. None: not asked."""
+    """Names of Patroni's own ConfigMaps (label `dharma.io/blueprint`, not `app.kubernetes.io/managed-by`). None: not asked."""
     claimed: Mapping[ObjectName, str] = field(default_factory=dict[ObjectName, str])
     """Managed objects of this namespace that belong to another owner → that owner, e.g. `Blueprint shop-db`."""
     components: Mapping[str, ComponentObserved] = field(default_factory=dict[str, ComponentObserved])
