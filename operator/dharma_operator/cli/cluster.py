@@ -20,7 +20,7 @@ class CliError(Exception):
     """What a person is told instead of a traceback: what is wrong and what to do."""
 
 
-class Refused(CliError):
+class RefusedError(CliError):
     """The API server answered with an HTTP error; `status` is its code."""
 
     def __init__(self, status: int, body: str | bytes | None) -> None:
@@ -53,7 +53,7 @@ class Cluster:
     def request(
         self, method: str, path: str, query: dict[str, str] | None = None, body: Manifest | None = None, accept: str = ""
     ) -> Manifest:
-        """Send one request and return the decoded answer. Raises Refused for an HTTP error, CliError when nothing answers."""
+        """Send one request and return the decoded answer. Raises RefusedError for an HTTP error, CliError when nothing answers."""
         headers = {"Accept": accept or "application/json"} | ({"Content-Type": "application/json"} if body is not None else {})
         target = self.api.param_serialize(
             method, path, query_params=list((query or {}).items()), header_params=headers, body=body, auth_settings=["BearerToken"]
@@ -64,7 +64,7 @@ class Cluster:
         except HTTPError as error:
             raise CliError(f"The API server of context {self.context} does not answer ({error}); is the cluster up?") from error
         if answer.status >= 400:
-            raise Refused(answer.status, data)
+            raise RefusedError(answer.status, data)
         decoded: Manifest = json.loads(data)
         return decoded
 
@@ -72,7 +72,7 @@ class Cluster:
         """One object, or None when it does not exist."""
         try:
             return self.request("GET", path)
-        except Refused as error:
+        except RefusedError as error:
             if error.status == NOT_FOUND:
                 return None
             raise
@@ -82,7 +82,7 @@ class Cluster:
         accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if metadata_only else ""
         try:
             answer = self.request("GET", path, {"labelSelector": labels} if labels else None, accept=accept)
-        except Refused as error:
+        except RefusedError as error:
             if error.status == NOT_FOUND:
                 return []
             raise

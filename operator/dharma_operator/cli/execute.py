@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from dharma_operator.cli.cluster import CliError, Cluster, Refused
+from dharma_operator.cli.cluster import CliError, Cluster, RefusedError
 from dharma_operator.cli.package import ERROR_CHANNEL, RESIZE_CHANNEL, STDERR_CHANNEL, STDIN_CHANNEL, STDOUT_CHANNEL, client, streams
 
 POLL = 0.02
@@ -38,7 +38,7 @@ def execute(cluster: Cluster, namespace: str, pod: str, container: str, argv: li
             stdin=True, stdout=True, stderr=not terminal, tty=terminal, binary=True, _preload_content=False,
         )  # fmt: skip
     except client.ApiException as error:
-        raise Refused(error.status, error.body) from error
+        raise RefusedError(error.status, error.body) from error
     if connection.peek_channel(STDOUT_CHANNEL, timeout=START_TIMEOUT)[:1] != BEGUN:
         raise CliError(f"The shell in pod {pod} did not begin within {START_TIMEOUT:.0f} s; is the pod healthy? kubectl describe pod {pod}")
     _show(connection.read_channel(STDOUT_CHANNEL)[1:], sys.stdout.fileno())
