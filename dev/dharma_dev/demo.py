@@ -20,9 +20,13 @@ READY_TIMEOUT = 300.0
 
 CLIENT_SCRIPT = """
 set -eu
-psql "$POOLED_URI" -qX -v ON_ERROR_STOP=1 -c 'create table if not exists visits (id bigserial primary key, at timestamptz not null default now(), said text not null)'
-psql "$POOLED_URI" -qXAt -v ON_ERROR_STOP=1 -c "insert into visits (said) values ('hello from $HOSTNAME')"
-echo "row|$(psql "$POOLED_URI" -qXAt -F ' | ' -v ON_ERROR_STOP=1 -c 'select id, said, to_char(at, $$HH24:MI:SS$$) from visits order by id desc limit 1')"
+printf 'row|'
+psql "$POOLED_URI" --quiet --no-psqlrc --no-align --tuples-only --field-separator ' | ' -v ON_ERROR_STOP=1 -v who="$HOSTNAME" <<'SQL'
+set client_min_messages = warning;
+create table if not exists visits (id bigserial primary key, at timestamptz not null default now(), said text not null);
+insert into visits (said) values ('hello from ' || :'who');
+select id, said, at from visits order by id desc limit 1;
+SQL
 redis-cli -u "$CACHE_URI" --no-auth-warning set greeting "hello from $HOSTNAME" > /dev/null
 echo "key|$(redis-cli -u "$CACHE_URI" --no-auth-warning get greeting)"
 """
@@ -61,7 +65,7 @@ def run() -> None:
     print()
     dharma = CHECKOUT / ".venv" / "bin" / "dharma"
     subprocess.run([dharma, "status", "shop", "--namespace", NAMESPACE], env=ENVIRONMENT | _colour(), check=True)
-    print(
+    print(  # noqa: S608 (a hint for people)
         "\nTry next (the first line once in your shell):\n"
         '  export KUBECONFIG=$PWD/.dev/kubeconfig PATH="$PWD/.venv/bin:$PWD/.dev/bin:$PATH"\n'
         f"  dharma connect shop -n {NAMESPACE} -- -c 'select * from visits'\n"
@@ -80,7 +84,7 @@ def clean() -> None:
 
 
 def _namespace() -> dict[str, Any]:
-    """The demo's namespace takes only `restricted` pods: what the operator makes must pass."""
+    """Describe the demo's namespace: it takes only `restricted` pods, so what the operator makes must pass."""
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -160,7 +164,7 @@ def _client_pod() -> dict[str, Any]:
 
 
 def _toolbox() -> str:
-    """The client image that `make images` built."""
+    """Return the client image that `make images` built."""
     return (LINKS_DIR / "toolbox-image").read_text().strip()
 
 
