@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dharma_dev import files, images_node, paths
 from dharma_dev.images_base import IMAGES_CACHE, Base
-from dharma_dev.images_inputs import IMAGES, Image, select, tag_of, tags_in, values, version
+from dharma_dev.images_inputs import IMAGES, Image, select, snapshot, tag_of, tags_in, values, version
 from dharma_dev.images_store import remove_unused, require
 from dharma_dev.run import UserError, say, step
 
@@ -94,12 +94,21 @@ def _make_one(one: Wanted, base: Base, *, place: str, build: bool, load: bool) -
     if build:
         with step(f"{title}: building", log=one.log):
             one.log.unlink(missing_ok=True)
-            base.store.build(one.image, one.reference, base.reference, one.log)
+            _build(one, base)
     if load:
         with step(f"{title}: loading into the cluster"), tempfile.TemporaryDirectory(dir=IMAGES_CACHE) as folder:
             archive = Path(folder) / "image.tar"
             base.store.export(one.reference, archive)
             images_node.load(archive, one.reference)
+
+
+def _build(one: Wanted, base: Base) -> None:
+    """Build from a copy of the inputs whose hash is the tag. Raises UserError when they were edited since the tag was computed."""
+    with tempfile.TemporaryDirectory(dir=IMAGES_CACHE) as folder:
+        frozen = snapshot(one.image, Path(folder))
+        if tag_of(frozen, version(), base.reference) != one.tag:
+            raise UserError(f"Files of the image `{one.image.name}` were edited just as its build began: run the command again.")
+        base.store.build(frozen, one.reference, base.reference, one.log)
 
 
 def _raise_all(failures: list[BaseException]) -> None:

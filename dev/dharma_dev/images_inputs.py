@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,15 @@ def tag_of(image: Image, release: str, base: str) -> str:
     members = inputs(image)
     places = [str(member.relative_to(image.context)) for member in members]
     return f"{release}-{files.digest(members, *places, base)}"
+
+
+def snapshot(image: Image, folder: Path) -> Image:
+    """Copy an image's inputs to `folder` and return the image with that as its context: later edits do not reach a build that has begun."""
+    for member in inputs(image):
+        target = folder / member.relative_to(image.context)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(member, target)
+    return Image(image.name, folder)
 
 
 def values(tags: dict[str, str]) -> str:

@@ -10,8 +10,9 @@ from dharma_dev import files
 from dharma_dev.images_inputs import Image
 from dharma_dev.run import CommandError, command
 
-# Where a build finds the machine's certificates, when its Dockerfile asks for them by `ARG PIP_CERT`.
-CERTIFICATES_IN_BUILD = "/run/iac-dharma/ca.crt"
+# Where a build finds the machine's certificates, when its Dockerfile asks for them by `ARG PIP_CERT`: a folder that every Debian has
+# and that is empty, as the mount point would stay in the image otherwise; over /etc/ssl no package with certificates could be installed.
+CERTIFICATES_IN_BUILD = Path("/mnt")
 CERTIFICATE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE")
 CERTIFICATE_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 # A store of an older base image is deleted when no build used it for so long (seconds).
@@ -68,7 +69,8 @@ class Store:
         arguments = ["--layers", "--pull-never", "--network", "host", "--isolation", "chroot", "--build-arg", f"BASE={base}"]
         certificates = machine_certificates()
         if certificates and "ARG PIP_CERT" in image.dockerfile.read_text():
-            arguments += ["--volume", f"{certificates}:{CERTIFICATES_IN_BUILD}:ro", "--build-arg", f"PIP_CERT={CERTIFICATES_IN_BUILD}"]
+            arguments += ["--volume", f"{certificates.parent}:{CERTIFICATES_IN_BUILD}:ro"]
+            arguments += ["--build-arg", f"PIP_CERT={CERTIFICATES_IN_BUILD / certificates.name}"]
         self.buildah("bud", *arguments, "--tag", reference, "--file", image.dockerfile, image.context, log=log)
 
     def export(self, reference: str, archive: Path) -> None:
