@@ -65,11 +65,11 @@ def run() -> None:
     print()
     dharma = CHECKOUT / ".venv" / "bin" / "dharma"
     subprocess.run([dharma, "status", "shop", "--namespace", NAMESPACE], env=ENVIRONMENT | _colour(), check=True)
-    print(  # noqa: S608 (a hint for people)
+    print(
         "\nTry next (the first line once in your shell):\n"
         '  export KUBECONFIG=$PWD/.dev/kubeconfig PATH="$PWD/.venv/bin:$PWD/.dev/bin:$PATH"\n'
-        f"  dharma connect shop -n {NAMESPACE} -- -c 'select * from visits'\n"
-        f"  kubectl -n {NAMESPACE} delete pod shop-db-0 && dharma status shop -n {NAMESPACE} --watch\n"
+        "  dharma connect shop -n demo -- -c 'select * from visits'\n"
+        "  kubectl -n demo delete pod shop-db-0 && dharma status shop -n demo --watch\n"
         "  dharma doctor"
     )
 
