@@ -14,6 +14,8 @@ Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired
 VALIDATIONS = "x-kubernetes-validations"
 RULE_NAME = "x-dharma-rule"
 """Names a rule for the tests' coverage table; the generator drops it."""
+UNIT = "x-dharma-unit"
+"""What a field is measured in; the generator writes it into the description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,3 @@ PRESERVE_UNKNOWN = SchemaExtra((("type", "object"), ("additionalProperties", Non
 def unit(text: str) -> SchemaExtra:
     """What a number counts or measures; the generator writes it into the field's description."""
     return SchemaExtra(((UNIT, text),))
-
-
-UNIT = "x-dharma-unit"

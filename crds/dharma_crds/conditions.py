@@ -19,10 +19,10 @@ STALLED: Final = "Stalled"
 class Condition(Struct):
     """One statement about the object, true, false or not known yet."""
 
-    type: str = Field(max_length=64, description="What the statement is about, such as Ready.")
+    type: str = Field(description="What the statement is about, such as Ready.")
     status: ConditionStatus = Field(description="Whether the statement holds: True, False or Unknown.")
-    reason: str = Field("", max_length=128, description="One stable CamelCase word for the cause, fit for scripts and alerts.")
-    message: str = Field("", max_length=4096, description="The cause in a sentence for people, with the remedy where there is one.")
+    reason: str = Field("", description="One stable CamelCase word for the cause, fit for scripts and alerts.")
+    message: str = Field("", description="The cause in a sentence for people, with the remedy where there is one.")
     last_transition_time: Time | None = Field(None, description="When the status last changed from one value to another.")
     observed_generation: int | None = Field(None, description="The generation of the object that this statement was made about.")
 
@@ -36,7 +36,6 @@ class Status(Struct):
     )
     conditions: Annotated[tuple[Condition, ...], list_map("type")] = Field(
         (),
-        max_length=32,
         description="Ready, Reconciling, Stalled and the kind's own; wait for one by `kubectl wait --for=condition=Ready`.",
     )
 

@@ -54,13 +54,26 @@ class Format:
         return value
 
 
-def matching(name: str, pattern: str, sentence: str, max_length: int, *, also: str = "", refused: tuple[str, ...] = ()) -> Format:
-    """A format of strings that match `pattern` as a whole (RE2 syntax) and are none of `refused`."""
+def matching(
+    name: str,
+    pattern: str,
+    sentence: str,
+    max_length: int,
+    *,
+    refused: tuple[str, ...] = (),
+    also: str = "",
+    accepts: Callable[[str], bool] = lambda _: True,
+) -> Format:
+    """Strings that match `pattern` as a whole (RE2 syntax) and are none of `refused`; `also` (CEL) and `accepts` say more, as twins."""
     compiled = re.compile(pattern)
     rule = f"self.matches(r'^({pattern})$')"
     if refused:
         rule += f" && !(self in {list(refused)})"
-    return Format(name, sentence, max_length, rule + also, lambda text: compiled.fullmatch(text) is not None and text not in refused)
+
+    def accepted(text: str) -> bool:
+        return compiled.fullmatch(text) is not None and text not in refused and accepts(text)
+
+    return Format(name, sentence, max_length, rule + also, accepted)
 
 
 _BYTES: Final = r"[0-9]+(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?"
@@ -185,3 +198,35 @@ def _is_network(text: str) -> bool:
 
 
 Cidr = Annotated[str, Format("cidr", "must be an address range in CIDR notation, such as 203.0.113.0/24", 43, "isCIDR(self)", _is_network)]
+HttpUrl = Annotated[
+    str,
+    matching("url", r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^ ]*)?", "must be an address that begins with https:// or http://", 512),
+]
+ImageReference = Annotated[
+    str,
+    matching(
+        "image",
+        r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?",
+        "must be a container image such as registry.example/shop:1.4.2, without spaces and without https://",
+        512,
+        also=" && !self.contains('://')",
+        accepts=lambda text: "://" not in text,
+    ),
+]
+DecimalNumber = Annotated[
+    str,
+    matching("decimal", r"-?[0-9]{1,15}(\.[0-9]{1,9})?", 'must be a number in quotes, such as "0.01"', 32),
+]
+EnvironmentName = Annotated[
+    str,
+    matching("environment-name", r"[A-Za-z_][A-Za-z0-9_]*", "must be letters, digits and underscores, not beginning with a digit", 128),
+]
+LabelValue = Annotated[
+    str,
+    matching(
+        "label-value",
+        r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?",
+        "must be letters, digits, dots, hyphens and underscores, at most 63",
+        63,
+    ),
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,8 @@ _GRAMMAR: Final = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,3}))?"
 )
 _LONGEST: Final = 64
+_EXACT: Final = Context(prec=1_200, rounding=ROUND_CEILING)
+"""Enough digits for any text of that length with an exponent of three digits, so that nothing is ever rounded on the way."""
 
 
 def parse_quantity(text: str) -> Decimal:
@@ -28,13 +30,15 @@ def parse_quantity(text: str) -> Decimal:
     """
     match = _GRAMMAR.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
-        message = f"{text[:_LONGEST]!r} is not a Kubernetes quantity; write a number with one of n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei"
-        raise ValueError(message)
+        raise ValueError(
+            f"{text[:_LONGEST]!r} is not a Kubernetes quantity; "
+            "write a number with one of n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei, or none"
+        )
     number = Decimal(match["number"])
     suffix = match["suffix"] or ""
     if suffix in _BINARY_EXPONENTS:
-        return number * Decimal(2 ** _BINARY_EXPONENTS[suffix])
-    return number.scaleb(int(match["exponent"]) if match["exponent"] else _DECIMAL_EXPONENTS[suffix])
+        return _EXACT.multiply(number, Decimal(2 ** _BINARY_EXPONENTS[suffix]))
+    return _EXACT.scaleb(number, int(match["exponent"]) if match["exponent"] else _DECIMAL_EXPONENTS[suffix])
 
 
 @total_ordering
@@ -51,9 +55,10 @@ class Quantity:
     @classmethod
     def of_bytes(cls, count: int) -> Quantity:
         """`count` bytes in the largest binary unit that holds it exactly: 1073741824 is `1Gi`."""
-        fitting = "".join(suffix for suffix, bits in _BINARY_EXPONENTS.items() if count and count % (2**bits) == 0)
-        suffix = fitting[-2:]
-        return cls(f"{count // 2 ** _BINARY_EXPONENTS[suffix]}{suffix}" if suffix else str(count))
+        for suffix, bits in reversed(_BINARY_EXPONENTS.items()):
+            if count and count % (1 << bits) == 0:
+                return cls(f"{count >> bits}{suffix}")
+        return cls(count)
 
     @classmethod
     def of_millicores(cls, count: int) -> Quantity:
@@ -68,12 +73,12 @@ class Quantity:
     @property
     def bytes(self) -> int:
         """Whole bytes, rounded up as Kubernetes does."""
-        return int(self._value.to_integral_value(ROUND_CEILING))
+        return int(self._value.to_integral_value(context=_EXACT))
 
     @property
     def millicores(self) -> int:
         """Whole thousandths of a CPU, rounded up as Kubernetes does."""
-        return int((self._value * 1000).to_integral_value(ROUND_CEILING))
+        return int(_EXACT.scaleb(self._value, 3).to_integral_value(context=_EXACT))
 
     def __str__(self) -> str:
         return self._text

@@ -27,6 +27,7 @@ UserName = Annotated[
         31,
         refused=RESERVED_USERS,
         also=" && !self.startsWith('pg_') && !self.startsWith('dharma_')",
+        accepts=lambda text: not text.startswith(("pg_", "dharma_")),
     ),
 ]
 DatabaseName = Annotated[

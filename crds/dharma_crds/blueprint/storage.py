@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -11,6 +11,28 @@ from dharma_crds.cel import Rule, unit
 from dharma_crds.common import quantity_at_least, same_if_set
 from dharma_crds.formats import Bytes, ObjectName
 from dharma_crds.quantity import Quantity
+
+
+STORAGE_IMMUTABLES: Final = (
+    Rule(
+        "storage-shrink",
+        quantity_at_least("self.size", "oldSelf.size"),
+        "size cannot shrink, a volume only grows; set it back, or make a new one and move the data",
+        message_expression=(
+            "'size cannot shrink from ' + string(oldSelf.size) + ' to ' + string(self.size)"
+            " + ': a volume only grows; set it back, or make a new one and move the data'"
+        ),
+        reason="FieldValueForbidden",
+        field_path=".size",
+    ),
+    Rule(
+        "storage-class-immutable",
+        same_if_set("storageClassName"),
+        "storageClassName cannot change once the volume exists; set it back, or make a new one and move the data",
+        reason="FieldValueForbidden",
+        field_path=".storageClassName",
+    ),
+)
 
 
 class Grow(Struct):
@@ -29,24 +51,7 @@ class Storage(Struct):
     """One volume for each instance. It may grow and never shrinks: Kubernetes cannot make a volume smaller."""
 
     cel_rules = (
-        Rule(
-            "storage-shrink",
-            quantity_at_least("self.size", "oldSelf.size"),
-            "storage.size cannot shrink, a volume only grows; set it back, or make a new component and move the data",
-            message_expression=(
-                "'storage.size cannot shrink from ' + string(oldSelf.size) + ' to ' + string(self.size)"
-                " + ': a volume only grows; set it back, or make a new component and move the data'"
-            ),
-            reason="FieldValueForbidden",
-            field_path=".size",
-        ),
-        Rule(
-            "storage-class-immutable",
-            same_if_set("storageClassName"),
-            "storage.storageClassName cannot change once the volumes exist; set it back, or make a new component and move the data",
-            reason="FieldValueForbidden",
-            field_path=".storageClassName",
-        ),
+        *STORAGE_IMMUTABLES,
         Rule(
             "storage-grow-max",
             f"!has(self.grow) || {quantity_at_least('self.grow.max', 'self.size')}",
