@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 # How many lines of a failed command's output are shown.
@@ -83,15 +83,16 @@ def say(message: str) -> None:
 
 
 @contextlib.contextmanager
-def step(message: str, *, log: Path | None = None, every: float = 15.0) -> Iterator[None]:
-    """Tell that a step begins, that it still goes on (every `every` seconds, with the log's last line), and how long it took."""
+def step(message: str, *, log: Path | None = None, progress: Callable[[], str] | None = None, every: float = 15.0) -> Iterator[None]:
+    """Tell that a step begins, how long it took, and every `every` seconds that it goes on: with `progress()`, else the log's last line."""
     begun = time.monotonic()
     ended = threading.Event()
     say(f"{message} ..." + (f" (log: {log})" if log else ""))
 
     def remind() -> None:
         while not ended.wait(every):
-            say(f"  {message}: {time.monotonic() - begun:.0f} s{_last_line(log)}")
+            detail = progress() if progress else _last_line(log)
+            say(f"  {message}: {time.monotonic() - begun:.0f} s" + (f" · {detail}" if detail else ""))
 
     reminder = threading.Thread(target=remind, daemon=True)
     reminder.start()
@@ -111,4 +112,4 @@ def _last_line(log: Path | None) -> str:
         source.seek(max(0, log.stat().st_size - 500))
         lines = source.read().decode(errors="replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f" · {last[:100]}" if last else ""
+    return last[:100]

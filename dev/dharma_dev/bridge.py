@@ -1,0 +1,70 @@
+"""The node's network on the host: one bridge, its address, the route to Services, the kernel's switches for it."""
+
+from pathlib import Path
+
+from dharma_dev import paths
+from dharma_dev.node import Node
+from dharma_dev.run import UserError, command, succeeds
+
+# The bridge's own hardware address says whose it is, so that one which another program made is never taken or removed.
+HARDWARE_ADDRESS = "0e:d4:a2:3a:0a:f4"
+SWITCHES = {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"}
+# kube-proxy's, made by the proxy of this cluster (a second one on the machine would fail on its ports).
+PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
+
+
+def exists(node: Node) -> bool:
+    """Whether the bridge is there. Raises UserError when it is another program's."""
+    address = Path(f"/sys/class/net/{node.bridge}/address")
+    if not address.exists():
+        return False
+    if address.read_text().strip() != HARDWARE_ADDRESS:
+        raise UserError(
+            f"The network device `{node.bridge}` exists and another program made it: stop that program, then `ip link delete {node.bridge}`."
+        )
+    return True
+
+
+def _address(node: Node) -> str:
+    return f"{node.address}/{node.pod_cidr.partition('/')[2]}"
+
+
+def ensure(node: Node) -> None:
+    """Make the bridge with the node's address, which must exist before anything can listen on it, and what belongs to it."""
+    if not exists(node):
+        command(["ip", "link", "add", "name", node.bridge, "address", HARDWARE_ADDRESS, "type", "bridge"])
+    command(["ip", "link", "set", node.bridge, "up"])
+    command(["ip", "address", "replace", _address(node), "dev", node.bridge])
+    # What is addressed to a Service never leaves the machine, also while the proxy is down.
+    command(["ip", "route", "replace", paths.SERVICE_CIDR, "dev", node.bridge])
+    if not Path("/proc/sys/net/bridge").exists():
+        command(["modprobe", "br_netfilter"])
+    for switch, value in SWITCHES.items():
+        setting = Path("/proc/sys", switch)
+        if setting.read_text().strip() != value:
+            setting.write_text(value)
+
+
+def remove(node: Node) -> None:
+    """Remove the bridge; its address and routes go with it."""
+    if exists(node):
+        command(["ip", "link", "delete", node.bridge])
+
+
+def leftover_veths(node: Node) -> list[str]:
+    """Host ends of pods' network devices that are still on the bridge."""
+    ports = Path(f"/sys/class/net/{node.bridge}/brif")
+    return sorted(port.name for port in ports.iterdir()) if ports.exists() else []
+
+
+def tables(names: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """Those of the given nftables tables (family, name) that exist."""
+    listing = set(command(["nft", "list", "tables"]).splitlines())
+    return [(family, name) for family, name in names if f"table {family} {name}" in listing]
+
+
+def remove_tables(names: tuple[tuple[str, str], ...]) -> None:
+    """Delete the given nftables tables, those that exist."""
+    for family, name in tables(names):
+        if not succeeds(["nft", "delete", "table", family, name]):
+            command(["nft", "destroy", "table", family, name])
