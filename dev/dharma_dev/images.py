@@ -3,21 +3,19 @@
 A tag is the hash of what went into its image, so that an image which the node already has under that tag costs nothing.
 """
 
-import argparse
 import contextlib
 import fcntl
-import os
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dharma_dev import files, images_node, paths
+from dharma_dev import files, images_node, packages, paths
 from dharma_dev.images_base import IMAGES_CACHE, Base
 from dharma_dev.images_inputs import IMAGES, Image, select, snapshot, tag_of, tags_in, values, version
-from dharma_dev.images_store import remove_unused, require
+from dharma_dev.images_store import remove_unused
 from dharma_dev.run import UserError, say, step
 
 # Builds wait for the network and for dpkg by turns: two at a time keep two cores busy.
@@ -40,13 +38,6 @@ class Wanted:
     def log(self) -> Path:
         """What its last build wrote."""
         return paths.LOGS / f"image-{self.image.name}.log"
-
-
-def main(arguments: Sequence[str]) -> None:
-    """The command line of `images`. Raises UserError."""
-    parser = argparse.ArgumentParser(prog="images", description="Build the images that changed and load them into the cluster.")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="only this image; may be given several times")
-    ensure(parser.parse_args(arguments).only)
 
 
 def ensure(names: list[str]) -> None:
@@ -73,9 +64,7 @@ def write_values(tags: dict[str, str]) -> None:
 
 
 def _make(missing: list[Wanted], base: Base, *, load: bool) -> None:
-    if os.geteuid() != 0:
-        raise UserError("Building images needs root, to install packages into them: run `sudo make images`.")
-    require("buildah", "debootstrap")
+    packages.ensure()
     with _alone():
         base.store.prepare()
         base.ensure(paths.LOGS / "image-base.log")

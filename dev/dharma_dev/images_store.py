@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dharma_dev import files
 from dharma_dev.images_inputs import Image
-from dharma_dev.run import CommandError, command
+from dharma_dev.run import command
 
 # Where a build finds the machine's certificates, when its Dockerfile asks for them by `ARG PIP_CERT`: a folder that every Debian has
 # and that is empty, as the mount point would stay in the image otherwise; over /etc/ssl no package with certificates could be installed.
@@ -84,10 +84,3 @@ def remove_unused(parent: Path, current: Path) -> None:
         if config.parent == current or time.time() - config.stat().st_mtime < KEEP_UNUSED:
             continue
         shutil.rmtree(config.parent)
-
-
-def require(*programs: str) -> None:
-    """Check that programs are installed. Raises CommandError with the remedy."""
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        raise CommandError(f"Building images needs {' and '.join(missing)}: run `apt-get install {' '.join(missing)}`.", "")
