@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
-from psycopg.abc import Query
 
 from dharma_handlers.blueprint.actions import MANAGED_COMMENT
 from dharma_handlers.blueprint.observed import DatabaseObserved, RoleObserved, SettingObserved
@@ -78,10 +77,10 @@ async def _extensions(login: Login, database: str) -> frozenset[str]:
         return frozenset(name for (name,) in await _all(connection, _EXTENSIONS))
 
 
-async def _all(connection: Connection, query: Query, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+async def _all(connection: Connection, query: LiteralString, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
     return await (await connection.execute(query, parameters)).fetchall()
 
 
-async def _one(connection: Connection, query: Query) -> Any:  # noqa: ANN401 (a column of any type)
+async def _one(connection: Connection, query: LiteralString) -> Any:  # noqa: ANN401 (a column of any type)
     row = await (await connection.execute(query)).fetchone()
     return row[0] if row else None
