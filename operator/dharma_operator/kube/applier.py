@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dharma_handlers.outcome import Manifest, Outcome, Wanted
-
 from dharma_operator.kube.client import Client
 from dharma_operator.kube.resources import ObjectKey
 

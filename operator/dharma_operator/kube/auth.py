@@ -47,7 +47,8 @@ def _by_address(info: kopf.ConnectionInfo, environment: Mapping[str, str]) -> ko
 
 def _exec_plugin() -> Mapping[str, Any] | None:
     """Return the `exec` section of the current context's user. As everywhere, the first file that names a thing wins."""
-    paths = [Path(path.strip()).expanduser() for path in (os.environ.get("KUBECONFIG") or "~/.kube/config").split(os.pathsep) if path.strip()]
+    names = (os.environ.get("KUBECONFIG") or "~/.kube/config").split(os.pathsep)
+    paths = [Path(name.strip()).expanduser() for name in names if name.strip()]
     files: list[Mapping[str, Any]] = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in paths]
 
     def first(section: str, name: str, member: str) -> Mapping[str, Any]:
@@ -61,7 +62,8 @@ async def _with_plugin(info: kopf.ConnectionInfo, plugin: Mapping[str, Any]) -> 
     """Run the plugin and take over the token or the certificate that it prints."""
     command = shutil.which(plugin["command"])
     if command is None:
-        raise kopf.LoginError(f"the kubeconfig logs in by {plugin['command']}, which is not installed. {plugin.get('installHint', '')}".strip())
+        hint = plugin.get("installHint") or "Install it, or use a kubeconfig with a token or a certificate."
+        raise kopf.LoginError(f"the kubeconfig logs in by {plugin['command']}, which is not installed. {hint}")
     request = {"apiVersion": plugin["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
     environment = {item["name"]: item["value"] for item in plugin.get("env") or ()}
     process = await asyncio.create_subprocess_exec(

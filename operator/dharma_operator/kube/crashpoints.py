@@ -1,7 +1,7 @@
 """Numbered writes, and a process that dies at one of them: how tests prove that no crash leaves anything broken behind.
 
-Every write to the outside, to the API server or to a data service, is wrapped in `with point(label):`. Writes are numbered from 1 in the order
-in which they begin. Two environment variables, used under test only:
+Every write to the outside, to the API server or to a data service, is wrapped in `with point(label):`. Writes are numbered from 1 in the
+order in which they begin. Two environment variables, used under test only:
 
 - `DHARMA_CRASH_AT=<k>:before|after` lets the process die at once, as by SIGKILL (exit code 137), just before or just after write k.
 - `DHARMA_CRASH_LOG=<path>` appends one line `<k> <label>` a write.
@@ -41,7 +41,7 @@ class WriteLog:
         return cls(parse_crash_at(at) if at else None, Path(log) if log else None)
 
     def before(self, label: str) -> int:
-        """Number a write that is about to begin."""
+        """Give the write that is about to begin its number."""
         self.count += 1
         if self._log is not None:
             with self._log.open("a", encoding="utf-8") as file:
@@ -72,7 +72,7 @@ writes = WriteLog.from_environment()
 
 @contextmanager
 def point(label: str, log: WriteLog | None = None) -> Iterator[None]:
-    """Number the write in the body; `label` names it: `apply StatefulSet acme/shop-db`, `sql CREATE ROLE acme/shop-db`. No secrets in it."""
+    """Make the body a numbered write. `label` names it, without secrets: `apply StatefulSet acme/db`, `sql CREATE ROLE acme/db`."""
     log = log or writes
     number = log.before(label)
     yield

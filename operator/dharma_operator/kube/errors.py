@@ -1,7 +1,10 @@
 """What the API server can answer besides yes."""
+# ruff: noqa: N818 (Kubernetes' own words for its answers)
 
 from collections.abc import Mapping
 from typing import Any
+
+from dharma_operator.kube.resources import Json
 
 
 class ApiError(Exception):
@@ -69,7 +72,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 }  # fmt: skip
 
 
-def error_of(status: int, body: Any, retry_after: str | None = None) -> ApiError:
+def error_of(status: int, body: Json, retry_after: str | None = None) -> ApiError:
     """Make the typed error of an answer. `body` is the decoded `Status` object, or text of whatever stands in between.
 
     `retry_after` is the header of that name; only its form in seconds is used by API servers.

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from dharma_crds import GROUP, VERSION
+
+Json: TypeAlias = Any
+"""What `json.loads` returns: whatever came over the wire."""
 
 FIELD_MANAGER = "iac-dharma"
 """Owner of all fields that the operator sets by server-side apply."""
@@ -101,7 +104,9 @@ CLUSTER_ROLE_BINDING = Resource("rbac.authorization.k8s.io", "v1", "clusterroleb
 ROLE = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
 ROLE_BINDING = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
 STORAGE_CLASS = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
-CUSTOM_RESOURCE_DEFINITION = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
+CUSTOM_RESOURCE_DEFINITION = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
+)
 
 _REGISTRY: Mapping[tuple[str, str], Resource] = {
     (value.api_version, value.kind): value for value in tuple(globals().values()) if isinstance(value, Resource)
@@ -117,7 +122,7 @@ def resource_of(manifest: Mapping[str, Any]) -> Resource:
     try:
         return _REGISTRY[api_version, kind]
     except KeyError:
-        raise LookupError(f"no resource is known for apiVersion {api_version}, kind {kind}: add it to dharma_operator.kube.resources") from None
+        raise LookupError(f"apiVersion {api_version}, kind {kind} is not known: add it to dharma_operator.kube.resources") from None
 
 
 def key_of(manifest: Mapping[str, Any], resource: Resource | None = None) -> ObjectKey:

@@ -1,0 +1,178 @@
+"""Whether applying an object would change anything, decided from what the watch has told, without asking the server.
+
+Two things together answer it, and no schema is needed. The object's `managedFields` say which fields we have applied, and in which shape
+(maps and lists by member, or as one value); whoever changes one of them takes it over, and it vanishes from our set. The object itself says
+which values they have, in the server's spelling, which is not always ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from dharma_crds.quantity import parse_quantity
+from dharma_handlers.outcome import Manifest
+from dharma_operator.kube.ownership import FieldSet, applied_fields, compact_entries, member_value
+from dharma_operator.kube.prepare import prepared
+from dharma_operator.kube.resources import FIELD_MANAGER, Json
+
+_OWNABLE_METADATA = ("annotations", "finalizers", "labels", "ownerReferences")
+_IDENTITY = frozenset({"apiVersion", "kind", "metadata", "status"})
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+_QUANTITIES_IN = frozenset(
+    {"capacity", "default", "defaultRequest", "hard", "limits", "max", "maxLimitRequestRatio", "min", "podFixed", "requests", "target"}
+)
+_QUANTITIES = frozenset({"averageValue", "divisor", "sizeLimit"})
+_KEY_DEFAULTS: Mapping[str, Any] = {"protocol": "TCP"}
+"""Members of a list item's key that the server fills in."""
+_LISTS_BY_ITEM = frozenset(
+    {"containers", "env", "finalizers", "hostAliases", "imagePullSecrets", "initContainers", "ownerReferences", "ports", "secrets",
+     "topologySpreadConstraints", "volumeMounts", "volumes"}
+)  # fmt: skip
+_MAPS_DROPPED_WHEN_EMPTY = frozenset({"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests"})
+_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
+    "apiGroup": ("rbac.authorization.k8s.io",), "apiVersion": ("v1",), "divisor": ("0",), "expirationSeconds": (3600,),
+    "kind": ("PersistentVolumeClaim",), "protocol": ("TCP",), "status": ({"phase": "Pending"},), "volumeMode": ("Filesystem",),
+}  # fmt: skip
+"""What the server adds inside maps and lists that count as one value. Elsewhere, fields that we have not applied are others' anyway."""
+
+
+def differences(wanted: Mapping[str, Any], live: Mapping[str, Any], manager: str = FIELD_MANAGER) -> list[str]:
+    """Return the paths of all fields that applying `wanted` as `manager` would change in `live`; none: there is nothing to apply.
+
+    `live` is the object as read, or trimmed by `trim`. A path reads `spec.template.spec.containers[postgres].image`. Reported are fields
+    that are absent, have another value, were taken over by another manager, or were applied once and are not wanted any more. Status and
+    identity do not count, nor do fields that only others own.
+    """
+    wanted = prepared(wanted)
+    body = {key: value for key, value in wanted.items() if key not in _IDENTITY}
+    metadata = {key: wanted["metadata"][key] for key in _OWNABLE_METADATA if key in wanted.get("metadata", {})}
+    if metadata:
+        body["metadata"] = metadata
+    owned = {member: fields for member, fields in applied_fields(live, manager).items() if member != "f:status"}
+    found: list[str] = []
+    _map(body, live, owned, "", "", found)
+    return found
+
+
+def trim(live: Manifest) -> Manifest:
+    """Return what a cache needs of an object: `differences` gives the same answer for it, in a fraction of the memory.
+
+    Others' managed fields and kubectl's last-applied annotation go. Of a pod's spec, which nobody applies, stay its node, account and
+    containers' names, images, ports and resources. The parts that stay are shared with `live`.
+    """
+    metadata: Manifest = dict(live.get("metadata", {}))
+    entries = compact_entries(live)
+    metadata.pop("managedFields", None)
+    if entries:
+        metadata["managedFields"] = entries
+    annotations = metadata.get("annotations")
+    if annotations and _LAST_APPLIED in annotations:
+        metadata["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+    trimmed = {**live, "metadata": metadata}
+    if live.get("kind") == "Pod" and "spec" in live:
+        trimmed["spec"] = _trim_pod(live["spec"])
+    return trimmed
+
+
+def _trim_pod(spec: Manifest) -> Manifest:
+    kept: Manifest = {key: spec[key] for key in ("nodeName", "serviceAccountName") if key in spec}
+    container_keys = ("name", "image", "ports", "resources")
+    kept["containers"] = [{key: container[key] for key in container_keys if key in container} for container in spec.get("containers", ())]
+    return kept
+
+
+def _map(wanted: Mapping[str, Any], live: Mapping[str, Any], owned: FieldSet, path: str, name: str, found: list[str]) -> None:
+    """Compare a map of which each member has an owner of its own. `name` is the key that it stands under."""
+    for key, value in wanted.items():
+        mine = owned.get("f:" + key)
+        here = f"{path}.{key}" if path else key
+        if mine is None:
+            found.append(here)
+        elif live.get(key) is None:
+            # Once applied, empty and absent now: the server does not store this empty value. Had somebody removed it, it would not be ours.
+            if value or not _leaf(mine):
+                found.append(here)
+        else:
+            _value(value, live[key], mine, here, key, name, found)
+    found.extend(
+        f"{path}.{member[2:]}" if path else member[2:] for member in owned if member.startswith("f:") and member[2:] not in wanted
+    )
+
+
+def _value(wanted: Json, live: Json, owned: FieldSet, path: str, key: str, parent: str, found: list[str]) -> None:
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        if not _leaf(owned):
+            _map(cast("Manifest", wanted), cast("Manifest", live), owned, path, key, found)
+        elif (wanted or key.lower().endswith("selector")) and not _same(wanted, live, key, parent):
+            found.append(path)
+    elif isinstance(wanted, list) and isinstance(live, list):
+        if not _leaf(owned):
+            _items(cast("list[Any]", wanted), cast("list[Any]", live), owned, path, key, found)
+        elif (wanted or key not in _LISTS_BY_ITEM) and not _same(wanted, live, key, parent):
+            found.append(path)
+    elif not _same(wanted, live, key, parent):
+        found.append(path)
+
+
+def _items(wanted: Sequence[Any], live: Sequence[Any], owned: FieldSet, path: str, name: str, found: list[str]) -> None:
+    """Compare a list of which each item has an owner of its own: a set of plain values, or maps that are told apart by keys."""
+    keys: dict[str, Manifest] = {member: member_value(member) for member in owned if member.startswith("k:")}
+    if not keys:
+        values = [member_value(member) for member in owned if member.startswith("v:")]
+        found.extend(f"{path}[{item}]" for item in wanted if item not in values or item not in live)
+        found.extend(f"{path}[{item}]" for item in values if item not in wanted)
+        return
+    names = tuple(next(iter(keys.values())))
+    mine = {tuple(key.get(part) for part in names): owned[member] for member, key in keys.items()}
+    there = {_identity(item, names): item for item in live}
+    asked: set[tuple[Any, ...]] = set()
+    for item in wanted:
+        identity = _identity(item, names)
+        asked.add(identity)
+        here = f"{path}[{'/'.join(str(part) for part in identity)}]"
+        if identity not in mine or identity not in there:
+            found.append(here)
+        else:
+            _value(item, there[identity], mine[identity], here, "", name, found)
+    found.extend(f"{path}[{'/'.join(str(part) for part in identity)}]" for identity in mine if identity not in asked)
+
+
+def _identity(item: Json, names: tuple[str, ...]) -> tuple[Any, ...]:
+    if not isinstance(item, dict):
+        return ()
+    members = cast("Manifest", item)
+    return tuple(members.get(name, _KEY_DEFAULTS.get(name)) for name in names)
+
+
+def _leaf(owned: FieldSet) -> bool:
+    return not owned or owned.keys() == {"."}
+
+
+def _same(wanted: Json, live: Json, key: str, parent: str) -> bool:
+    """Compare two values that have one owner as a whole."""
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        ours, theirs = cast("Manifest", wanted), cast("Manifest", live)
+        return all(
+            _same(value, theirs[name], name, key) if theirs.get(name) is not None else _dropped(name, value) for name, value in ours.items()
+        ) and all(name in ours or value is None or value in _DEFAULTS.get(name, ()) for name, value in theirs.items())
+    if isinstance(wanted, list) and isinstance(live, list):
+        ours_items, their_items = cast("list[Any]", wanted), cast("list[Any]", live)
+        return len(ours_items) == len(their_items) and all(
+            _same(one, other, "", key) for one, other in zip(ours_items, their_items, strict=True)
+        )
+    if wanted == live and isinstance(wanted, bool) is isinstance(live, bool):
+        return True
+    return (parent in _QUANTITIES_IN or key in _QUANTITIES) and _same_quantity(wanted, live)
+
+
+def _dropped(name: str, value: Json) -> bool:
+    """Whether the server leaves out `value`, being empty, when it stores it."""
+    # An empty selector is not nothing: it selects all.
+    return not value and (not isinstance(value, dict) or name in _MAPS_DROPPED_WHEN_EMPTY)
+
+
+def _same_quantity(wanted: Json, live: Json) -> bool:
+    try:
+        return parse_quantity(str(wanted)) == parse_quantity(str(live))
+    except ValueError:
+        return False
