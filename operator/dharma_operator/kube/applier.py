@@ -1,17 +1,53 @@
-"""Brings a set of children about: applies what differs, prunes what nothing wants, counts drift."""
+"""Brings a set of children about: applies what differs, prunes what nothing wants, counts drift. The decisions are in `plan.py`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
-from dharma_handlers.outcome import Manifest, Outcome, Wanted
+from dharma_handlers.outcome import Manifest, Mode, Outcome
 from dharma_operator.kube.client import Client
-from dharma_operator.kube.resources import ObjectKey
+from dharma_operator.kube.compare import differences, trim
+from dharma_operator.kube.errors import AlreadyExists, Conflict
+from dharma_operator.kube.plan import (
+    RANKS,
+    Child,
+    Step,
+    child_of,
+    prunable,
+    rank,
+    revision_hash,
+    state_digest,
+    step_for,
+    stranger,
+    terminating,
+)
+from dharma_operator.kube.resources import MANAGED_BY_LABEL, ObjectKey
+
+__all__ = ["Applied", "Applier", "Cache", "DriftItem", "revision_hash"]
+
+logger = logging.getLogger(__name__)
+
+
+class Cache(Protocol):
+    """What the applier needs of the store that `children` come from."""
+
+    def get(self, key: ObjectKey) -> Manifest | None:
+        """Return an object as last seen, whosever child it is."""
+        ...
+
+    def wrote(self, manifest: Manifest) -> None:
+        """Take in what the server answered to a write, unless a watch has already told of a later state, or that the object is gone.
+
+        Without this, the next reconcile, started by the event of the first write, would not see the others and take them for drift.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class DriftItem:
-    """One child that somebody else changed, deleted, or made anew."""
+    """One child that somebody else changed or deleted."""
 
     object: str
     """`StatefulSet/shop-db`."""
@@ -26,7 +62,7 @@ class Applied:
     """What one apply did."""
 
     changed: tuple[ObjectKey, ...] = ()
-    """Made or made equal."""
+    """Made, or made equal."""
     pruned: tuple[ObjectKey, ...] = ()
     drift: tuple[DriftItem, ...] = ()
     """What was found different although the wanted set has not changed: put back, or left if the outcome says so."""
@@ -34,30 +70,160 @@ class Applied:
     """Wanted, but being deleted: made again once they are gone, which is an event of their own."""
 
 
+@dataclass(slots=True)
+class _Memory:
+    """What is known of one owner's children beyond the cache. Losing it costs a request or two, never correctness."""
+
+    present: set[ObjectKey] = field(default_factory=set[ObjectKey])
+    """CREATE_ONLY objects that are known to exist, though the cache does not hold them."""
+    deleted: set[str] = field(default_factory=set[str])
+    """Uids that were deleted, though the cache still holds them."""
+    as_good_as_equal: dict[ObjectKey, str] = field(default_factory=dict[ObjectKey, str])
+    """Digests of objects that something on the server rewrites: they differed right after they were applied, and would again."""
+
+
 class Applier:
-    """Applies outcomes. One for the whole process: it bounds the writes in flight and remembers what the cache does not show.
+    """Applies outcomes. One for the whole process: it bounds the writes in flight, and remembers what the cache does not show."""
 
-    `absorb(key, manifest)` is told of every object written, as the server returned it, trimmed. It must put it into the cache that `children`
-    of the next call come from, unless the watch has already told of a later state (then the watch's resource version is not lower): else the next
-    reconcile, started by the event of the first write, would not see the others and take them for drift.
-    """
-
-    def __init__(self, client: Client, absorb: Callable[[ObjectKey, Manifest], None], *, concurrency: int = 16) -> None: ...
+    def __init__(self, client: Client, cache: Cache, *, concurrency: int = 16) -> None:
+        self._client = client
+        self._cache = cache
+        self._slots = asyncio.Semaphore(concurrency)
+        self._memories: dict[str, _Memory] = {}
 
     async def apply(self, owner: Manifest, outcome: Outcome, children: Mapping[ObjectKey, Manifest], *, settled: bool) -> Applied:
         """Make `outcome.objects` exist. With objects None: do nothing.
 
-        `children` are all objects that carry the owner's label (also those which others made from a template: only objects that our field
-        manager wrote are ever pruned, and none with the retain annotation). `settled`: this very set of objects (`revision_hash`) has been applied
-        before, so that every difference is drift; with `outcome.correct_drift` False it is then only reported, and nothing is written.
+        `children` are all objects that carry the owner's label, also those which others made from a template: only objects that our field
+        manager wrote are ever pruned, and none with the retain annotation. `settled`: this very set of objects (`revision_hash`) has been
+        applied before, so that every difference is drift; with `outcome.correct_drift` False it is then only reported, nothing written.
 
-        Objects are applied in ranks, namespaces first, workloads last; after an error the rank is finished, then the first error is raised,
-        and nothing is pruned.
+        Objects are applied in ranks, workloads last. After an error the rank is finished, then its first error is raised (the others as
+        notes), and nothing is pruned. Raises ValueError when two wanted objects have one name.
         """
+        if outcome.objects is None:
+            return Applied()
+        memory = self._memories.setdefault(owner["metadata"]["uid"], _Memory())
+        wanted = _by_key([child_of(owner, item) for item in outcome.objects])
+        memory.present &= wanted.keys()
+        memory.deleted &= {live["metadata"]["uid"] for live in children.values()}
+        steps = [step for key, child in wanted.items() if (step := self._step(child, children.get(key), memory)) is not None]
+        drift = tuple(
+            DriftItem(step.child.key.short, step.action, step.fields)
+            for step in steps
+            if settled and step.child.mode is not Mode.CREATE_ONLY
+        )
+        held = tuple(key for key in wanted if key in children and terminating(children[key]))
+        if settled and not outcome.correct_drift:
+            return Applied(drift=drift, terminating=held)
+        changed: list[ObjectKey] = []
+        for turn in range(RANKS):
+            batch = [step for step in steps if rank(step.child.key.resource) == turn]
+            done = await self._all([self._write(owner, step, memory, settled=settled) for step in batch])
+            changed += [step.child.key for step, written in zip(batch, done, strict=True) if written]
+        surplus = [key for key in prunable(owner, wanted, children) if children[key]["metadata"]["uid"] not in memory.deleted]
+        gone = await self._all([self._prune(key, children[key], memory) for key in surplus])
+        pruned = tuple(key for key, deleted in zip(surplus, gone, strict=True) if deleted)
+        return Applied(tuple(changed), pruned, drift, held)
 
     def forget(self, owner_uid: str) -> None:
-        """The owner is gone: forget what is remembered about its children."""
+        """Drop what is remembered about the children of an owner that is gone."""
+        self._memories.pop(owner_uid, None)
+
+    def _step(self, child: Child, live: Manifest | None, memory: _Memory) -> Step | None:
+        if live is None and child.key in memory.present:
+            return None
+        step = step_for(child, live)
+        if step is None or step.live is None:
+            return step
+        known = memory.as_good_as_equal.get(child.key)
+        return None if known is not None and known == state_digest(child.manifest, step.live) else step
+
+    async def _write(self, owner: Manifest, step: Step, memory: _Memory, *, settled: bool) -> bool:
+        """Carry out one step. Returns whether it changed anything."""
+        async with self._slots:
+            if step.child.mode is Mode.CREATE_ONLY:
+                return await self._create(step.child, memory, look_first=settled)
+            if step.live is None:
+                return await self._make(owner, step.child, memory)
+            try:
+                return await self._update(step.child, step.live, memory)
+            except Conflict:    # replaced since we saw it
+                return await self._make(owner, step.child, memory)
+
+    async def _create(self, child: Child, memory: _Memory, *, look_first: bool) -> bool:
+        """Make a CREATE_ONLY object. `look_first`: it is likely to be there, and a read is cheaper than a write that is refused."""
+        found = look_first and await self._client.get(child.key) is not None
+        if not found:
+            try:
+                self._written(child, await self._client.create(child.manifest), memory)
+            except AlreadyExists:
+                found = True
+        memory.present.add(child.key)
+        return not found
+
+    async def _make(self, owner: Manifest, child: Child, memory: _Memory) -> bool:
+        """Apply an object that is not among the owner's children, and so should not exist: nobody's object is ever taken over."""
+        live = self._cache.get(child.key)
+        if live is None:
+            try:
+                self._written(child, await self._client.apply(child.manifest, force=False), memory)
+            except Conflict:
+                live = await self._client.get(child.key)
+                if live is None:
+                    raise
+            else:
+                return True
+        holder = stranger(owner, live)
+        if holder is not None:
+            message = f"{child.key} exists already and belongs to {holder}: rename one of the two, or delete that object"
+            raise Conflict(409, "NameTaken", message)
+        return bool(differences(child.manifest, live)) and await self._update(child, live, memory)
+
+    async def _update(self, child: Child, live: Manifest, memory: _Memory) -> bool:
+        """Apply to that very object which was seen: should it have been replaced meanwhile, the server answers Conflict."""
+        metadata = live["metadata"]
+        manifest = {**child.manifest, "metadata": {**child.manifest["metadata"], "uid": metadata["uid"]}}
+        applied = await self._client.apply(manifest)
+        self._written(child, applied, memory)
+        return bool(applied["metadata"]["resourceVersion"] != metadata["resourceVersion"])
+
+    def _written(self, child: Child, result: Manifest, memory: _Memory) -> None:
+        if MANAGED_BY_LABEL in (result["metadata"].get("labels") or {}):    # else nobody watches it, nor would say that it is gone
+            self._cache.wrote(result)
+        memory.as_good_as_equal.pop(child.key, None)
+        if child.mode is Mode.CREATE_ONLY:
+            return
+        rewritten = differences(child.manifest, result)
+        if rewritten:
+            logger.warning("%s is rewritten on the server after it was applied, and left so: %s", child.key, ", ".join(rewritten))
+            memory.as_good_as_equal[child.key] = state_digest(child.manifest, trim(result))
+
+    async def _prune(self, key: ObjectKey, live: Manifest, memory: _Memory) -> bool:
+        async with self._slots:
+            try:
+                deleted = await self._client.delete(key, uid=live["metadata"]["uid"])
+            except Conflict:    # another object has taken the name; its event is on the way
+                return False
+        memory.deleted.add(live["metadata"]["uid"])
+        return deleted
+
+    @staticmethod
+    async def _all(tasks: Sequence[Awaitable[bool]]) -> list[bool]:
+        """Run all to their end, then raise the first error, if any."""
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        errors = [result for result in results if isinstance(result, BaseException)]
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(str(other))
+            raise errors[0]
+        return [result for result in results if not isinstance(result, BaseException)]
 
 
-def revision_hash(objects: Sequence[Wanted]) -> str:
-    """Hash of a wanted set, for `status.revision.hash`. Independent of the order of objects and of fields."""
+def _by_key(children: Sequence[Child]) -> dict[ObjectKey, Child]:
+    by_key: dict[ObjectKey, Child] = {}
+    for child in children:
+        if child.key in by_key:
+            raise ValueError(f"{child.key} is wanted twice")
+        by_key[child.key] = child
+    return by_key

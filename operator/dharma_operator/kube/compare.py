@@ -101,14 +101,17 @@ def _map(wanted: Mapping[str, Any], live: Mapping[str, Any], owned: FieldSet, pa
 
 def _value(wanted: Json, live: Json, owned: FieldSet, path: str, key: str, parent: str, found: list[str]) -> None:
     if isinstance(wanted, dict) and isinstance(live, dict):
+        ours, theirs = cast("Manifest", wanted), cast("Manifest", live)
         if not _leaf(owned):
-            _map(cast("Manifest", wanted), cast("Manifest", live), owned, path, key, found)
-        elif (wanted or key.lower().endswith("selector")) and not _same(wanted, live, key, parent):
+            _map(ours, theirs, owned, path, key, found)
+        elif (ours or key.lower().endswith("selector")) and not _same(ours, theirs, key, parent):
             found.append(path)
     elif isinstance(wanted, list) and isinstance(live, list):
+        our_items: list[Json] = wanted
+        their_items: list[Json] = live
         if not _leaf(owned):
-            _items(cast("list[Any]", wanted), cast("list[Any]", live), owned, path, key, found)
-        elif (wanted or key not in _LISTS_BY_ITEM) and not _same(wanted, live, key, parent):
+            _items(our_items, their_items, owned, path, key, found)
+        elif (our_items or key not in _LISTS_BY_ITEM) and not _same(our_items, their_items, key, parent):
             found.append(path)
     elif not _same(wanted, live, key, parent):
         found.append(path)
@@ -156,9 +159,10 @@ def _same(wanted: Json, live: Json, key: str, parent: str) -> bool:
             _same(value, theirs[name], name, key) if theirs.get(name) is not None else _dropped(name, value) for name, value in ours.items()
         ) and all(name in ours or value is None or value in _DEFAULTS.get(name, ()) for name, value in theirs.items())
     if isinstance(wanted, list) and isinstance(live, list):
-        ours_items, their_items = cast("list[Any]", wanted), cast("list[Any]", live)
-        return len(ours_items) == len(their_items) and all(
-            _same(one, other, "", key) for one, other in zip(ours_items, their_items, strict=True)
+        our_items: list[Json] = wanted
+        their_items: list[Json] = live
+        return len(our_items) == len(their_items) and all(
+            _same(one, other, "", key) for one, other in zip(our_items, their_items, strict=True)
         )
     if wanted == live and isinstance(wanted, bool) is isinstance(live, bool):
         return True

@@ -10,7 +10,7 @@ from dharma_operator.kube.resources import FIELD_MANAGER, Json
 
 FieldSet: TypeAlias = Mapping[str, Any]
 """A tree in the server's `FieldsV1` form. Members: `f:<field>`, `k:<keys of a list's item, as JSON>`, `v:<value in a set, as JSON>` and `.`
-(the thing itself). A node without members is owned as a whole: a plain value, something empty, or a map or list that counts as one value."""
+(the thing itself). A node without members is owned as a whole: a plain value, something empty, or a map or list that is one value."""
 
 _NOTHING: FieldSet = {}
 

@@ -125,6 +125,11 @@ def resource_of(manifest: Mapping[str, Any]) -> Resource:
         raise LookupError(f"apiVersion {api_version}, kind {kind} is not known: add it to dharma_operator.kube.resources") from None
 
 
+def owner_label(kind: str) -> str:
+    """Label by which a child names its owner of that kind: `dharma.io/blueprint`."""
+    return f"{GROUP}/{kind.lower()}"
+
+
 def key_of(manifest: Mapping[str, Any], resource: Resource | None = None) -> ObjectKey:
     """Return the key of an object. `resource` spares the look-up, and is needed for items of a list, which carry no kind."""
     resource = resource or resource_of(manifest)
