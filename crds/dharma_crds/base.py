@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, dataclass_transform
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -26,10 +26,12 @@ Time = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str, wh
 """A moment, RFC 3339 in YAML, an aware datetime in Python."""
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 class Struct(BaseModel):
     """An immutable part of a custom resource: snake_case attributes here, camelCase keys in YAML.
 
-    Unknown keys are ignored on reading, so that an older operator reads the objects of a newer schema; the API server refuses them on writing.
+    Unknown keys are ignored on reading, so that an older operator reads the objects of a newer schema; on writing the API server
+    refuses them.
     """
 
     model_config = ConfigDict(
@@ -105,14 +107,13 @@ class CrdMeta:
 
 
 class CustomResource(Struct):
-    """The envelope of all four kinds. Subclasses narrow `kind`, `spec` and `status`."""
+    """The envelope of all four kinds. Subclasses add `kind`, `spec` and `status`."""
 
     crd: ClassVar[CrdMeta]
 
     api_version: Literal["dharma.io/v1alpha1"] = Field(
-        "dharma.io/v1alpha1", description="The version of this API that the object is written in."
+        default="dharma.io/v1alpha1", description="The version of this API that the object is written in."
     )
-    kind: str = Field(description="The kind of the object.")
     metadata: ObjectMeta = Field(description="The object's name, labels and annotations.")
 
     @property

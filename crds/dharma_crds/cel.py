@@ -30,7 +30,7 @@ class Rule:
     field_path: str | None = None
 
     def as_schema(self) -> dict[str, str]:
-        """The entry of `x-kubernetes-validations`, with the rule's name under a key that the generator drops."""
+        """Make the entry of `x-kubernetes-validations`, with the rule's name under a key that the generator drops."""
         optional = {"messageExpression": self.message_expression, "reason": self.reason, "fieldPath": self.field_path}
         return {RULE_NAME: self.name, "rule": self.rule, "message": self.message} | {k: v for k, v in optional.items() if v is not None}
 
@@ -46,7 +46,7 @@ class SchemaExtra:
 
 
 def list_map(*keys: str) -> SchemaExtra:
-    """A list whose entries are told apart by `keys`: doubles are refused, and two appliers may own an entry each."""
+    """Make a list one whose entries are told apart by `keys`: doubles are refused, and two appliers may own an entry each."""
     return SchemaExtra((("x-kubernetes-list-type", "map"), ("x-kubernetes-list-map-keys", list(keys))))
 
 
@@ -58,5 +58,5 @@ PRESERVE_UNKNOWN = SchemaExtra((("type", "object"), ("additionalProperties", Non
 
 
 def unit(text: str) -> SchemaExtra:
-    """What a number counts or measures; the generator writes it into the field's description."""
+    """Say what a number counts or measures; the generator writes it into the field's description."""
     return SchemaExtra(((UNIT, text),))

@@ -30,8 +30,8 @@ def same_if_set(field: str) -> str:
 class ResourceAmounts(Struct):
     """CPU and memory, each optional."""
 
-    cpu: Cpu | None = Field(None, description="Processor share. Default: none.")
-    memory: Bytes | None = Field(None, description="Memory. Default: none.")
+    cpu: Cpu | None = Field(default=None, description="Processor share. Default: none.")
+    memory: Bytes | None = Field(default=None, description="Memory. Default: none.")
 
 
 def _limit_covers(resource: str) -> str:

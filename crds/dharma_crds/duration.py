@@ -24,7 +24,7 @@ _UNITS_DOWN: Final = (("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000),
 
 
 def parse_duration(text: str) -> timedelta:
-    """The time that a Go duration stands for.
+    """Read a Go duration.
 
     Raises ValueError when `text` is no Go duration, is finer than a microsecond or longer than a timedelta can be.
     """

@@ -79,7 +79,7 @@ def matching(
 _BYTES: Final = r"[0-9]+(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?"
 _CPU: Final = r"[0-9]+m|[0-9]+(\.[0-9]{1,3})?"
 _COUNT: Final = r"[0-9]+k?"
-_DURATION: Final = r"([0-9]+(\.[0-9]+)?(h|m|s|ms))+"
+DURATION: Final = r"([0-9]+(\.[0-9]+)?(h|m|s|ms))+"
 
 
 def byte_format(least: str = "1") -> Format:
@@ -108,8 +108,8 @@ def _quantity_format(name: str, pattern: str, least: str, what: str, unit: str) 
 
 def duration_format(least: str, most: str = "87600h") -> Format:
     """Go durations from `least` to `most`."""
-    compiled, shortest, longest = re.compile(_DURATION), parse_duration(least), parse_duration(most)
-    rule = f"self.matches(r'^({_DURATION})$') && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+    compiled, shortest, longest = re.compile(DURATION), parse_duration(least), parse_duration(most)
+    rule = f"self.matches(r'^({DURATION})$') && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
     return Format(
         f"duration-{least}-{most}",
         f"must be a Go duration from {least} to {most}, such as 90s or 1h30m",

@@ -10,5 +10,5 @@ BLUEPRINT_AND_COMPONENT_LENGTH: Final = 45
 
 
 def user_name_part(user: str) -> str:
-    """A database user as part of an object's name. User names have no hyphen, so no two users meet in one name."""
+    """Spell a database user as part of an object's name. User names have no hyphen, so no two users meet in one name."""
     return user.replace("_", "-")

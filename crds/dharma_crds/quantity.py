@@ -24,7 +24,7 @@ _EXACT: Final = Context(prec=1_200, rounding=ROUND_CEILING)
 
 
 def parse_quantity(text: str) -> Decimal:
-    """The exact number that `text` stands for, in the unit's base (bytes, cores, pieces).
+    """Read the exact number that `text` stands for, in the unit's base (bytes, cores, pieces).
 
     Raises ValueError when it is not a Kubernetes quantity.
     """

@@ -9,7 +9,7 @@ from pydantic import Field
 from dharma_crds.backup.spec import S3, BackupSpec, BackupVolume, Destination, Retention, SqlCheck, Verify
 from dharma_crds.backup.status import BackupStatus, RecentBackup, Recoverable, Run
 from dharma_crds.base import CrdMeta, CustomResource, PrinterColumn
-from dharma_crds.conditions import AGE_COLUMN, MESSAGE_COLUMN, READY_COLUMN, REASON_COLUMN
+from dharma_crds.status import AGE_COLUMN, MESSAGE_COLUMN, READY_COLUMN, REASON_COLUMN
 
 __all__ = [
     "S3",
@@ -50,6 +50,6 @@ class Backup(CustomResource):
         selectable=(".spec.blueprint",),
     )
 
-    kind: Literal["Backup"] = Field("Backup", description="Always Backup.")
+    kind: Literal["Backup"] = Field(default="Backup", description="Always Backup.")
     spec: BackupSpec = Field(description="What is wanted.")
-    status: BackupStatus = Field(BackupStatus(), description="What was found and done; written by the operator.")
+    status: BackupStatus = Field(default=BackupStatus(), description="What was found and done; written by the operator.")

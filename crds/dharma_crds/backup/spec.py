@@ -42,7 +42,7 @@ class BackupVolume(Struct):
         description="Size of the volume. Raising it grows the volume; lowering it is refused. When it is full, backups fail."
     )
     storage_class_name: ObjectName | None = Field(
-        None, description="StorageClass of the volume. It cannot be changed later. Default: the cluster's default class."
+        default=None, description="StorageClass of the volume. It cannot be changed later. Default: the cluster's default class."
     )
 
 
@@ -52,9 +52,9 @@ class S3(Struct):
     endpoint: HttpUrl = Field(description="Address of the service, such as https://s3.eu-central-1.amazonaws.com.")
     bucket: BucketName = Field(description="The bucket. It must exist.")
     prefix: KeyPrefix | None = Field(
-        None, description="Path in the bucket below which everything is kept. Default: namespace and name of the Backup."
+        default=None, description="Path in the bucket below which everything is kept. Default: namespace and name of the Backup."
     )
-    region: Region = Field("us-east-1", description="Region of the bucket; services without regions ignore it.")
+    region: Region = Field(default="us-east-1", description="Region of the bucket; services without regions ignore it.")
     credentials_secret: ObjectName = Field(
         description="Secret of the same namespace with the keys access-key-id and secret-access-key. Without it backups fail."
     )
@@ -64,8 +64,10 @@ class Destination(Struct):
     """Where backups are kept: exactly one of volume and s3."""
 
     cel_rules = DESTINATION_RULES
-    volume: BackupVolume | None = Field(None, description="A volume in the cluster; it is lost with the cluster. Default: s3 is used.")
-    s3: S3 | None = Field(None, description="A bucket of an S3 service. Default: volume is used.")
+    volume: BackupVolume | None = Field(
+        default=None, description="A volume in the cluster; it is lost with the cluster. Default: s3 is used."
+    )
+    s3: S3 | None = Field(default=None, description="A bucket of an S3 service. Default: volume is used.")
 
     @model_validator(mode="after")
     def _one_member(self) -> Destination:
@@ -77,9 +79,9 @@ class Destination(Struct):
 class Retention(Struct):
     """How long backups are kept."""
 
-    days: Annotated[int, unit("days")] = Field(30, ge=1, le=3650, description="Backups older than this are deleted, for good.")
+    days: Annotated[int, unit("days")] = Field(default=30, ge=1, le=3650, description="Backups older than this are deleted, for good.")
     min_count: Annotated[int, unit("backups of each component")] = Field(
-        3, ge=1, le=1000, description="So many of the newest are kept whatever their age."
+        default=3, ge=1, le=1000, description="So many of the newest are kept whatever their age."
     )
 
 
@@ -98,16 +100,16 @@ class Verify(Struct):
 
     cel_rules = VERIFY_RULES
     every: VerifyEvery = Field(
-        "Backup",
+        default="Backup",
         description="When a backup is restored on trial: Backup is after each one, Day and Week are the newest once in that time. "
         "Never proves nothing, and the condition Verified stays Unknown.",
     )
     checks: Annotated[tuple[VerifyCheck, ...], LIST_SET] = Field(
-        ("Restore",),
+        default=("Restore",),
         max_length=8,
         description="Restore: a copy is restored and started. Amcheck: its indexes and tables are checked, which takes longer.",
     )
-    sql: tuple[SqlCheck, ...] = Field((), max_length=32, description="Questions to the restored copy, with the answers expected.")
+    sql: tuple[SqlCheck, ...] = Field(default=(), max_length=32, description="Questions to the restored copy, with the answers expected.")
 
 
 class BackupSpec(Struct):
@@ -117,17 +119,19 @@ class BackupSpec(Struct):
     suspend: bool = Field(default=False, description="Start no backup and delete none; keep reporting.")
     blueprint: ObjectName = Field(description="Name of the Blueprint (dhb) in the same namespace. It cannot be changed later.")
     components: Annotated[tuple[ComponentName, ...], LIST_SET] = Field(
-        (), max_length=16, description="Components to save. Default: all of the Blueprint that hold data."
+        default=(), max_length=16, description="Components to save. Default: all of the Blueprint that hold data."
     )
-    schedule: Cron | None = Field(None, description="When a backup begins, as cron. Default: once, as soon as the components are ready.")
-    time_zone: TimeZone = Field("Etc/UTC", description="Time zone of schedule.")
+    schedule: Cron | None = Field(
+        default=None, description="When a backup begins, as cron. Default: once, as soon as the components are ready."
+    )
+    time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of schedule.")
     continuous: bool = Field(
         default=False,
         description="Save Postgres' log (WAL) as it is written, so that any point in time can be restored. Costs storage for each write.",
     )
-    retention: Retention = Field(Retention(), description="How long backups are kept.")
+    retention: Retention = Field(default=Retention(), description="How long backups are kept.")
     destination: Destination = Field(description="Where backups are kept.")
-    verify: Verify = Field(Verify(), description="Proving that a backup can be restored.")
+    verify: Verify = Field(default=Verify(), description="Proving that a backup can be restored.")
     deletion_policy: DeletionPolicy = Field(
-        "Retain", description="Retain: what is saved outlives the Backup object. Delete: it is deleted with it, for good."
+        default="Retain", description="Retain: what is saved outlives the Backup object. Delete: it is deleted with it, for good."
     )

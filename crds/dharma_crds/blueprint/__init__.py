@@ -22,9 +22,9 @@ from dharma_crds.blueprint.spec import (
     MaintenanceWindow,
     Rotation,
 )
-from dharma_crds.blueprint.status import BlueprintStatus, ComponentStatus, DriftItem, DriftStatus, Plan, Revision
+from dharma_crds.blueprint.status import BlueprintStatus, Change, ComponentStatus, Plan
 from dharma_crds.blueprint.storage import Grow, RedisStorage, Storage
-from dharma_crds.conditions import AGE_COLUMN, MESSAGE_COLUMN, READY_COLUMN, REASON_COLUMN
+from dharma_crds.status import AGE_COLUMN, MESSAGE_COLUMN, READY_COLUMN, REASON_COLUMN
 
 __all__ = [
     "Access",
@@ -32,13 +32,12 @@ __all__ = [
     "Blueprint",
     "BlueprintSpec",
     "BlueprintStatus",
+    "Change",
     "Component",
     "ComponentStatus",
     "ComponentType",
     "Database",
     "Drift",
-    "DriftItem",
-    "DriftStatus",
     "EvictionPolicy",
     "Grow",
     "Hibernation",
@@ -53,7 +52,6 @@ __all__ = [
     "RedisStorage",
     "Replication",
     "RestoreFrom",
-    "Revision",
     "Rotation",
     "Storage",
     "User",
@@ -83,6 +81,6 @@ class Blueprint(CustomResource):
     )
     cel_rules = ROOT_RULES
 
-    kind: Literal["Blueprint"] = Field("Blueprint", description="Always Blueprint.")
+    kind: Literal["Blueprint"] = Field(default="Blueprint", description="Always Blueprint.")
     spec: BlueprintSpec = Field(description="What is wanted.")
-    status: BlueprintStatus = Field(BlueprintStatus(), description="What was found and done; written by the operator.")
+    status: BlueprintStatus = Field(default=BlueprintStatus(), description="What was found and done; written by the operator.")

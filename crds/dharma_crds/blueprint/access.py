@@ -27,11 +27,13 @@ class AccessPeer(Struct):
         ),
     )
     project: DnsLabel | None = Field(
-        None, description="A project of the same Tenant: pods of its namespace may connect. Default: not restricted to a project."
+        default=None, description="A project of the same Tenant: pods of its namespace may connect. Default: not restricted to a project."
     )
-    namespace: DnsLabel | None = Field(None, description="A namespace whose pods may connect. Default: the Blueprint's own namespace.")
+    namespace: DnsLabel | None = Field(
+        default=None, description="A namespace whose pods may connect. Default: the Blueprint's own namespace."
+    )
     pod_selector: LabelSelector | None = Field(
-        None, description="Labels of the pods that may connect, in the place named beside it. Default: all pods there."
+        default=None, description="Labels of the pods that may connect, in the place named beside it. Default: all pods there."
     )
 
 

@@ -53,7 +53,7 @@ class ConnectionBudget:
         return self.max_connections is None or not self.pools or self.needed <= self.max_connections
 
     def sentence(self) -> str:
-        """The arithmetic and the remedy, word for word as the API server says it."""
+        """Show the arithmetic and the remedy, word for word as the API server does."""
         return (
             f"parameters.max_connections {self.max_connections} of component {self.component} is too small for its poolers: "
             + "".join(f"{pool.replicas} x {pool.max_server_connections} ({pool.name}) + " for pool in self.pools)
@@ -62,7 +62,7 @@ class ConnectionBudget:
 
 
 def connection_budgets(components: Iterable[Component]) -> tuple[ConnectionBudget, ...]:
-    """The budget of each Postgres component, in the order written.
+    """Draw up the budget of each Postgres component, in the order written.
 
     Raises ValueError when `parameters.max_connections` is not a whole number.
     """

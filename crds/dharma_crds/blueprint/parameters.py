@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -14,7 +14,8 @@ MOST: Final = 100
 LONGEST_VALUE: Final = 256
 
 PATRONI_OWNED: Final = frozenset({
-    "archive_cleanup_command", "cluster_name", "config_file", "data_directory", "external_pid_file", "hba_file", "hot_standby", "ident_file",
+    "archive_cleanup_command", "cluster_name", "config_file", "data_directory", "external_pid_file", "hba_file", "hot_standby",
+    "ident_file",
     "listen_addresses", "max_wal_senders", "port", "primary_conninfo", "primary_slot_name", "promote_trigger_file", "recovery_end_command",
     "recovery_min_apply_delay", "recovery_target", "recovery_target_action", "recovery_target_inclusive", "recovery_target_lsn",
     "recovery_target_name", "recovery_target_time", "recovery_target_timeline", "recovery_target_xid", "restore_command",
@@ -24,7 +25,8 @@ PATRONI_OWNED: Final = frozenset({
 
 OPERATOR_OWNED: Final = frozenset({
     "allow_alter_system", "archive_command", "archive_library", "archive_mode", "archive_timeout", "full_page_writes", "fsync",
-    "krb_server_keyfile", "logging_collector", "log_directory", "log_destination", "log_filename", "password_encryption", "reserved_connections",
+    "krb_server_keyfile", "logging_collector", "log_directory", "log_destination", "log_filename", "password_encryption",
+    "reserved_connections",
     "ssl", "ssl_ca_file", "ssl_cert_file", "ssl_crl_dir", "ssl_crl_file", "ssl_key_file", "ssl_passphrase_command", "stats_temp_directory",
     "superuser_reserved_connections", "syslog_facility", "data_sync_retry", "zero_damaged_pages", "ignore_checksum_failure",
 })  # fmt: skip
@@ -38,7 +40,8 @@ def _spell(value: object) -> object:
     """Values as text, the way Postgres takes them: 200 and "200" are one."""
     if not isinstance(value, Mapping):
         return value
-    return {key: str(item) if isinstance(item, int) and not isinstance(item, bool) else item for key, item in value.items()}
+    items = cast("Mapping[object, object]", value).items()
+    return {key: str(item) if isinstance(item, int) and not isinstance(item, bool) else item for key, item in items}
 
 
 _MISNAMED: Final = f"!name.matches(r'^({NAME_PATTERN})$')"
@@ -56,7 +59,10 @@ PARAMETER_RULES: Final = (
         "parameter-forbidden",
         f"!self.exists(name, name in {_FORBIDDEN_CEL})",
         "parameters holds a name that Patroni or the operator sets; remove it",
-        message_expression=f"'parameters has ' + self.filter(name, name in {_FORBIDDEN_CEL}).join(', ') + ', which Patroni or the operator sets; remove it'",
+        message_expression=(
+            f"'parameters has ' + self.filter(name, name in {_FORBIDDEN_CEL}).join(', ')"
+            " + ', which Patroni or the operator sets; remove it'"
+        ),
         reason="FieldValueForbidden",
     ),
 )

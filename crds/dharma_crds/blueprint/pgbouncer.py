@@ -19,9 +19,11 @@ PoolMode = Literal["transaction", "session", "statement"]
 class PgBouncerRequests(Struct):
     """What the scheduler sets aside for each replica."""
 
-    cpu: Annotated[Quantity, cpu_format("10m")] = Field(Quantity("50m"), description="Processor share; PgBouncer uses one CPU at most.")
+    cpu: Annotated[Quantity, cpu_format("10m")] = Field(
+        default=Quantity("50m"), description="Processor share; PgBouncer uses one CPU at most."
+    )
     memory: Annotated[Quantity, byte_format("16Mi")] = Field(
-        Quantity("64Mi"), description="Memory; about 10 KiB for each client connection."
+        default=Quantity("64Mi"), description="Memory; about 10 KiB for each client connection."
     )
 
 
@@ -29,9 +31,10 @@ class PgBouncerResources(Struct):
     """CPU and memory of each replica."""
 
     cel_rules = LIMITS_COVER_REQUESTS
-    requests: PgBouncerRequests = Field(PgBouncerRequests(), description="What the scheduler sets aside for each replica.")
+    requests: PgBouncerRequests = Field(default=PgBouncerRequests(), description="What the scheduler sets aside for each replica.")
     limits: ResourceAmounts | None = Field(
-        None, description="What a replica may use at most; over its memory it is killed. Default: memory as requested, CPU without limit."
+        default=None,
+        description="What a replica may use at most; over its memory it is killed. Default: memory as requested, CPU without limit.",
     )
 
 
@@ -52,24 +55,24 @@ class PgBouncer(Struct):
     )
     target: ComponentName = Field(description="Name of the Postgres component to pool connections to.")
     replicas: Annotated[int, unit("pods")] = Field(
-        2, ge=1, le=20, description="PgBouncer pods behind one Service. With 1, a lost pod is an outage."
+        default=2, ge=1, le=20, description="PgBouncer pods behind one Service. With 1, a lost pod is an outage."
     )
     pool_mode: PoolMode = Field(
-        "transaction",
+        default="transaction",
         description="When a server connection goes back to the pool: after each transaction, session or statement. "
         "In transaction mode session state (SET, advisory locks, LISTEN) does not last.",
     )
     max_client_connections: Annotated[int, unit("connections of each replica")] = Field(
-        1000, ge=1, le=20000, description="Clients that may be connected; more are refused."
+        default=1000, ge=1, le=20000, description="Clients that may be connected; more are refused."
     )
     pool_size: Annotated[int, unit("connections of each replica")] = Field(
-        25, ge=1, le=1000, description="Server connections for each pair of user and database; further transactions wait in line."
+        default=25, ge=1, le=1000, description="Server connections for each pair of user and database; further transactions wait in line."
     )
     max_server_connections: Annotated[int, unit("connections of each replica")] = Field(
-        100,
+        default=100,
         ge=1,
         le=5000,
         description="Server connections over all users of a database. "
         "Replicas times this, over all poolers of a Postgres, plus 5 reserved, must fit its max_connections.",
     )
-    resources: PgBouncerResources = Field(PgBouncerResources(), description="CPU and memory of each replica.")
+    resources: PgBouncerResources = Field(default=PgBouncerResources(), description="CPU and memory of each replica.")

@@ -49,7 +49,7 @@ RoleName = Annotated[
     matching(
         "member-of",
         r"[a-z][a-z0-9_]*",
-        "must be a role such as pg_read_all_data or another user; roles that read or write the server's files or run programs are not given",
+        "must be a role such as pg_read_all_data or another user; roles that reach the server's files or run programs are not given",
         63,
         refused=("postgres", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "pg_database_owner"),
     ),
@@ -60,21 +60,23 @@ class Replication(Struct):
     """How replicas follow the primary."""
 
     mode: ReplicationMode = Field(
-        "Async",
+        default="Async",
         description="Async: a commit does not wait for replicas, and a failover may lose the last moments. "
         "Sync: a commit waits until minSync replicas have it, none is lost, and writes stop while fewer are there.",
     )
     min_sync: Annotated[int, unit("replicas")] = Field(
-        1, ge=1, le=8, description="How many replicas must have a commit before it counts, in mode Sync."
+        default=1, ge=1, le=8, description="How many replicas must have a commit before it counts, in mode Sync."
     )
 
 
 class PostgresRequests(Struct):
     """What the scheduler sets aside for each instance; Postgres parameters are derived from it."""
 
-    cpu: Annotated[Quantity, cpu_format("10m")] = Field(Quantity("250m"), description="Processor share. Worker counts are derived from it.")
+    cpu: Annotated[Quantity, cpu_format("10m")] = Field(
+        default=Quantity("250m"), description="Processor share. Worker counts are derived from it."
+    )
     memory: Annotated[Quantity, byte_format("128Mi")] = Field(
-        Quantity("512Mi"), description="Memory. shared_buffers, effective_cache_size and work_mem are derived from it."
+        default=Quantity("512Mi"), description="Memory. shared_buffers, effective_cache_size and work_mem are derived from it."
     )
 
 
@@ -82,9 +84,10 @@ class PostgresResources(Struct):
     """CPU and memory of each instance."""
 
     cel_rules = LIMITS_COVER_REQUESTS
-    requests: PostgresRequests = Field(PostgresRequests(), description="What the scheduler sets aside for each instance.")
+    requests: PostgresRequests = Field(default=PostgresRequests(), description="What the scheduler sets aside for each instance.")
     limits: ResourceAmounts | None = Field(
-        None, description="What an instance may use at most; over its memory it is killed. Default: memory as requested, CPU without limit."
+        default=None,
+        description="What an instance may use at most; over its memory it is killed. Default: memory as requested, CPU without limit.",
     )
 
 
@@ -94,7 +97,7 @@ class Database(Struct):
     name: DatabaseName = Field(description="Name of the database. Removing the entry keeps the database.")
     owner: UserName = Field(description="User that owns it. It is created if users does not list it, and has a Secret to connect with.")
     extensions: Annotated[tuple[ExtensionName, ...], LIST_SET] = Field(
-        (), max_length=32, description="Extensions to create in it. Removing an entry keeps the extension."
+        default=(), max_length=32, description="Extensions to create in it. Removing an entry keeps the extension."
     )
 
 
@@ -103,7 +106,9 @@ class User(Struct):
 
     name: UserName = Field(description="Name of the user. Its password is generated and kept in the Secret <blueprint>-<component>-<user>.")
     member_of: Annotated[tuple[RoleName, ...], LIST_SET] = Field(
-        (), max_length=16, description="Roles whose rights it has, such as pg_read_all_data. Removing an entry takes the rights away."
+        default=(),
+        max_length=16,
+        description="Roles whose rights it has, such as pg_read_all_data. Removing an entry takes the rights away.",
     )
 
 
@@ -111,7 +116,7 @@ class RestoreFrom(Struct):
     """The backup that a new component begins with."""
 
     backup: ObjectName = Field(description="Name of the Backup (dhk) in the same namespace.")
-    time: Time | None = Field(None, description="The moment to restore, within what the Backup can recover. Default: its newest.")
+    time: Time | None = Field(default=None, description="The moment to restore, within what the Backup can recover. Default: its newest.")
 
 
 class Postgres(Struct):
@@ -124,7 +129,8 @@ class Postgres(Struct):
             "postgres.replication.mode Sync needs more instances than minSync, as the primary is one; raise instances or lower minSync",
             message_expression=(
                 "'replication.mode Sync with minSync ' + string(self.replication.minSync) + ' needs at least '"
-                " + string(self.replication.minSync + 1) + ' instances and there are ' + string(self.instances) + '; raise instances or lower minSync'"
+                " + string(self.replication.minSync + 1) + ' instances and there are ' + string(self.instances)"
+                " + '; raise instances or lower minSync'"
             ),
             field_path=".instances",
         ),
@@ -136,31 +142,33 @@ class Postgres(Struct):
             field_path=".restoreFrom",
         ),
     )
-    version: Literal["17"] = Field("17", description="Major version of Postgres. Minor versions come with the operator's image.")
+    version: Literal["17"] = Field(default="17", description="Major version of Postgres. Minor versions come with the operator's image.")
     instances: Annotated[int, unit("pods")] = Field(
-        1,
+        default=1,
         ge=1,
         le=9,
         description="One primary, the rest streaming replicas. With 1 there is no failover: a lost node means waiting for it.",
     )
-    replication: Replication = Field(Replication(), description="How replicas follow the primary.")
+    replication: Replication = Field(default=Replication(), description="How replicas follow the primary.")
     resources: PostgresResources = Field(
-        PostgresResources(), description="CPU and memory of each instance; parameters are derived from them."
+        default=PostgresResources(), description="CPU and memory of each instance; parameters are derived from them."
     )
     storage: Storage = Field(description="The volume of each instance.")
     databases: Annotated[tuple[Database, ...], list_map("name")] = Field(
-        (Database(name="app", owner="app"),), max_length=32, description="Databases to create. Removing an entry keeps the database."
+        default=(Database(name="app", owner="app"),),
+        max_length=32,
+        description="Databases to create. Removing an entry keeps the database.",
     )
     users: Annotated[tuple[User, ...], list_map("name")] = Field(
-        (), max_length=32, description="Users beside the owners of databases. Removing an entry keeps the user and stops its login."
+        default=(), max_length=32, description="Users beside the owners of databases. Removing an entry keeps the user and stops its login."
     )
     parameters: Parameters = Field(
-        {},
+        default={},
         description="Settings of postgresql.conf by name, such as work_mem: 16MB; they win over the derived ones. "
         "Those that need a restart are applied by a rolling one. Those that Patroni or the operator sets are refused.",
     )
     restore_from: RestoreFrom | None = Field(
-        None, description="Begin with the data of a backup; only when the component is first made. Default: begin empty."
+        default=None, description="Begin with the data of a backup; only when the component is first made. Default: begin empty."
     )
 
     @property

@@ -29,9 +29,11 @@ Persistence = Literal["AOF", "RDB", "None"]
 class RedisRequests(Struct):
     """What the scheduler sets aside for each instance."""
 
-    cpu: Annotated[Quantity, cpu_format("10m")] = Field(Quantity("100m"), description="Processor share; Redis runs commands on one CPU.")
+    cpu: Annotated[Quantity, cpu_format("10m")] = Field(
+        default=Quantity("100m"), description="Processor share; Redis runs commands on one CPU."
+    )
     memory: Bytes | None = Field(
-        None, description="Memory; must be more than maxMemory. Default: derived from maxMemory, with room for copies."
+        default=None, description="Memory; must be more than maxMemory. Default: derived from maxMemory, with room for copies."
     )
 
 
@@ -39,9 +41,10 @@ class RedisResources(Struct):
     """CPU and memory of each instance."""
 
     cel_rules = LIMITS_COVER_REQUESTS
-    requests: RedisRequests = Field(RedisRequests(), description="What the scheduler sets aside for each instance.")
+    requests: RedisRequests = Field(default=RedisRequests(), description="What the scheduler sets aside for each instance.")
     limits: ResourceAmounts | None = Field(
-        None, description="What an instance may use at most; over its memory it is killed. Default: memory as requested, CPU without limit."
+        default=None,
+        description="What an instance may use at most; over its memory it is killed. Default: memory as requested, CPU without limit.",
     )
 
 
@@ -60,7 +63,7 @@ class Redis(Struct):
             Rule(
                 f"redis-memory-{part}",
                 _above_max_memory(part),
-                f"redis.resources.{part}.memory must be more than maxMemory, as Redis needs room beside its data; raise it or lower maxMemory",
+                f"resources.{part}.memory must be more than maxMemory, as Redis needs room beside its data; raise it or lower maxMemory",
                 message_expression=(
                     f"'resources.{part}.memory ' + string(self.resources.{part}.memory) + ' must be more than maxMemory '"
                     " + string(self.maxMemory) + ', as Redis needs room beside its data; raise it or lower maxMemory'"
@@ -72,7 +75,8 @@ class Redis(Struct):
         Rule(
             "redis-storage-room",
             "self.persistence == 'None' || !isQuantity(string(self.storage.size)) || !isQuantity(string(self.maxMemory))"
-            " || quantity(string(self.storage.size)).compareTo(quantity(string(self.maxMemory)).add(quantity(string(self.maxMemory)))) >= 0",
+            " || quantity(string(self.storage.size)).compareTo(quantity(string(self.maxMemory))"
+            ".add(quantity(string(self.maxMemory)))) >= 0",
             "redis.storage.size must be at least twice maxMemory, for the file being rewritten; raise it, or set persistence: None",
             message_expression=(
                 "'storage.size ' + string(self.storage.size) + ' must be at least twice maxMemory ' + string(self.maxMemory)"
@@ -81,24 +85,25 @@ class Redis(Struct):
             field_path=".storage.size",
         ),
     )
-    version: Literal["8"] = Field("8", description="Major version of Redis. Minor versions come with the operator's image.")
+    version: Literal["8"] = Field(default="8", description="Major version of Redis. Minor versions come with the operator's image.")
     replicas: Annotated[int, unit("pods")] = Field(
-        1,
+        default=1,
         ge=1,
         le=7,
         description="Instances in all: a primary and the rest its replicas. From 3 on Sentinel fails over; with 1 or 2 nothing does.",
     )
     max_memory: Annotated[Quantity, byte_format("16Mi")] = Field(
-        Quantity("512Mi"), description="Memory for data; when it is full, evictionPolicy decides what happens."
+        default=Quantity("512Mi"), description="Memory for data; when it is full, evictionPolicy decides what happens."
     )
     eviction_policy: EvictionPolicy = Field(
-        "allkeys-lru",
-        description="What is dropped when maxMemory is reached. noeviction drops nothing and refuses writes: right for a store, wrong for a cache.",
+        default="allkeys-lru",
+        description="What is dropped when maxMemory is reached. noeviction drops nothing and refuses writes: right for a store, "
+        "wrong for a cache.",
     )
     persistence: Persistence = Field(
-        "AOF",
+        default="AOF",
         description="AOF: a log of writes, at most a second is lost in a crash. RDB: snapshots, minutes are lost. "
         "None: nothing is on disk, and a restart begins empty.",
     )
-    storage: RedisStorage = Field(RedisStorage(), description="The volume of each instance; unused with persistence: None.")
-    resources: RedisResources = Field(RedisResources(), description="CPU and memory of each instance.")
+    storage: RedisStorage = Field(default=RedisStorage(), description="The volume of each instance; unused with persistence: None.")
+    resources: RedisResources = Field(default=RedisResources(), description="CPU and memory of each instance.")

@@ -85,7 +85,7 @@ SPEC_RULES: Final = (
     Rule(
         "connection-budget",
         f"{_OVERDRAWN}.size() == 0",
-        "parameters.max_connections of a postgres component is too small for its poolers; raise it or lower replicas or maxServerConnections",
+        "parameters.max_connections of a postgres is too small for its poolers; raise it or lower replicas or maxServerConnections",
         message_expression=(
             f"{_OVERDRAWN}.map(c, 'parameters.max_connections ' + string({_LIMIT}) + ' of component ' + c.name"
             f" + ' is too small for its poolers: ' + {_POOLS_SHOWN} + '{RESERVED} reserved = ' + string({_NEEDED})"

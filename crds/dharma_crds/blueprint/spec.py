@@ -15,7 +15,7 @@ from dharma_crds.blueprint.redis import Redis
 from dharma_crds.blueprint.rules import COMPONENT_RULES, MEMBERS, SPEC_RULES
 from dharma_crds.cel import LIST_SET, Rule, list_map, unit
 from dharma_crds.common import DeletionPolicy
-from dharma_crds.formats import Cron, GoDuration, TimeZone, duration_format
+from dharma_crds.formats import DURATION, Cron, GoDuration, TimeZone, duration_format
 
 Lifecycle = Literal["Draft", "Published", "Archived"]
 ComponentType = Literal["postgres", "pgbouncer", "redis"]
@@ -27,16 +27,18 @@ class Component(Struct):
 
     cel_rules = COMPONENT_RULES
     name: ComponentName = Field(
-        description="Name of the component. Its objects are called <blueprint>-<name>; renaming makes a new one, and the old one's data stays."
+        description="Name of the component. Its objects are called <blueprint>-<name>; renaming makes a new one; the old one's data stays."
     )
     depends_on: Annotated[tuple[ComponentName, ...], LIST_SET] = Field(
-        (), max_length=16, description="Components that must be ready before this one is made. A pgbouncer waits for its target without it."
+        default=(),
+        max_length=16,
+        description="Components that must be ready before this one is made. A pgbouncer waits for its target without it.",
     )
-    postgres: Postgres | None = Field(None, description="This component is a Postgres. Default: it is one of the others.")
+    postgres: Postgres | None = Field(default=None, description="This component is a Postgres. Default: it is one of the others.")
     pgbouncer: PgBouncer | None = Field(
-        None, description="This component is a pool of connections to a Postgres. Default: it is one of the others."
+        default=None, description="This component is a pool of connections to a Postgres. Default: it is one of the others."
     )
-    redis: Redis | None = Field(None, description="This component is a Redis. Default: it is one of the others.")
+    redis: Redis | None = Field(default=None, description="This component is a Redis. Default: it is one of the others.")
 
     @model_validator(mode="after")
     def _one_member(self) -> Component:
@@ -57,7 +59,8 @@ class Drift(Struct):
     """What happens when a child was changed by someone else."""
 
     policy: DriftPolicy = Field(
-        "Correct", description="Correct: what was changed or deleted by hand is put back. Report: it is only reported in status.drift."
+        default="Correct",
+        description="Correct: what was changed or deleted by hand is put back. Report: it is only reported in status.drift.",
     )
 
 
@@ -67,14 +70,15 @@ class Rotation(Struct):
     cel_rules = (
         Rule(
             "rotation-overlap",
-            "!self.every.matches(r'^[0-9.hms]+$') || !self.overlap.matches(r'^[0-9.hms]+$') || duration(self.overlap) < duration(self.every)",
+            f"!self.every.matches(r'^({DURATION})$') || !self.overlap.matches(r'^({DURATION})$')"
+            " || duration(self.overlap) < duration(self.every)",
             "rotation.overlap must be shorter than rotation.every; lower it",
             field_path=".overlap",
         ),
     )
     every: Annotated[GoDuration, duration_format("1h")] = Field(description="How old a password may become.")
     overlap: Annotated[GoDuration, duration_format("1m")] = Field(
-        "24h",
+        default="24h",
         validate_default=True,
         description="How long the old password works beside the new one. Applications must read the Secret anew within it.",
     )
@@ -85,7 +89,7 @@ class MaintenanceWindow(Struct):
 
     schedule: Cron = Field(description='When the window opens, as cron; "0 3 * * 0" is Sunday at three.')
     duration: Annotated[GoDuration, duration_format("10m", "168h")] = Field(description="How long it stays open.")
-    time_zone: TimeZone = Field("Etc/UTC", description="Time zone of schedule.")
+    time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of schedule.")
 
 
 class HibernationSchedule(Struct):
@@ -93,7 +97,7 @@ class HibernationSchedule(Struct):
 
     off: Cron = Field(description="When components are stopped, as cron. Their data stays.")
     on: Cron = Field(description="When they are started again, as cron.")
-    time_zone: TimeZone = Field("Etc/UTC", description="Time zone of both.")
+    time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of both.")
 
 
 class Hibernation(Struct):
@@ -108,7 +112,7 @@ class BlueprintSpec(Struct):
     cel_rules = SPEC_RULES
     suspend: bool = Field(default=False, description="Stop acting and keep reporting: children are left as they are.")
     lifecycle: Lifecycle = Field(
-        "Published",
+        default="Published",
         description="Draft: only a plan is made, nothing is changed. Published: it runs. Archived: everything is stopped and data is kept.",
     )
     components: Annotated[tuple[Component, ...], list_map("name")] = Field(
@@ -116,17 +120,21 @@ class BlueprintSpec(Struct):
         max_length=16,
         description="The data services. Removing one removes its pods and keeps its volumes and Secrets, unless deletionPolicy is Delete.",
     )
-    access: Access | None = Field(None, description="Who may connect. Default: all pods of the Blueprint's namespace.")
-    drift: Drift = Field(Drift(), description="What happens when a child was changed by someone else.")
-    rotation: Rotation | None = Field(None, description="New passwords at regular times. Default: passwords stay as they are.")
+    access: Access | None = Field(default=None, description="Who may connect. Default: all pods of the Blueprint's namespace.")
+    drift: Drift = Field(default=Drift(), description="What happens when a child was changed by someone else.")
+    rotation: Rotation | None = Field(default=None, description="New passwords at regular times. Default: passwords stay as they are.")
     maintenance_windows: tuple[MaintenanceWindow, ...] = Field(
-        (), max_length=16, description="Restarts and switchovers that can wait, wait for one of these. With none, they happen at once."
+        default=(),
+        max_length=16,
+        description="Restarts and switchovers that can wait, wait for one of these. With none, they happen at once.",
     )
-    hibernation: Hibernation | None = Field(None, description="Stopping components when nobody uses them. Default: they always run.")
+    hibernation: Hibernation | None = Field(
+        default=None, description="Stopping components when nobody uses them. Default: they always run."
+    )
     revision_history_limit: Annotated[int, unit("revisions")] = Field(
-        10, ge=1, le=100, description="How many old revisions are kept to compare with and go back to."
+        default=10, ge=1, le=100, description="How many old revisions are kept to compare with and go back to."
     )
     deletion_policy: DeletionPolicy = Field(
-        "Retain",
+        default="Retain",
         description="Retain: volumes and Secrets outlive the component and the Blueprint. Delete: they are deleted with it, for good.",
     )

@@ -12,7 +12,6 @@ from dharma_crds.common import quantity_at_least, same_if_set
 from dharma_crds.formats import Bytes, ObjectName
 from dharma_crds.quantity import Quantity
 
-
 STORAGE_IMMUTABLES: Final = (
     Rule(
         "storage-shrink",
@@ -39,10 +38,10 @@ class Grow(Struct):
     """When a volume grows by itself."""
 
     above: Annotated[int, unit("percent of the volume")] = Field(
-        80, ge=50, le=95, description="How full a volume must be to grow. Higher leaves less time before writes fail."
+        default=80, ge=50, le=95, description="How full a volume must be to grow. Higher leaves less time before writes fail."
     )
     step: Annotated[int, unit("percent of the current size")] = Field(
-        20, ge=5, le=100, description="How much it grows each time. Small steps cost a resize more often."
+        default=20, ge=5, le=100, description="How much it grows each time. Small steps cost a resize more often."
     )
     max: Bytes = Field(description="The size it never grows beyond. At that size a full volume stops writes and is reported.")
 
@@ -61,14 +60,16 @@ class Storage(Struct):
     )
     size: Bytes = Field(description="Size of each instance's volume. Raising it grows the volumes online; lowering it is refused.")
     storage_class_name: ObjectName | None = Field(
-        None, description="StorageClass of the volumes. It cannot be changed later. Default: the cluster's default class."
+        default=None, description="StorageClass of the volumes. It cannot be changed later. Default: the cluster's default class."
     )
-    grow: Grow | None = Field(None, description="Growing by itself when a volume fills up. Default: only when size is raised by hand.")
+    grow: Grow | None = Field(
+        default=None, description="Growing by itself when a volume fills up. Default: only when size is raised by hand."
+    )
 
 
 class RedisStorage(Storage):
     """The same with a size that suits the default of maxMemory."""
 
     size: Bytes = Field(
-        Quantity("2Gi"), description="Size of each instance's volume; at least twice maxMemory, for the file being rewritten."
+        default=Quantity("2Gi"), description="Size of each instance's volume; at least twice maxMemory, for the file being rewritten."
     )

@@ -11,11 +11,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dharma_crds.base import CrdMeta, CustomResource, PrinterColumn, Scale
-from dharma_crds.conditions import AGE_COLUMN, MESSAGE_COLUMN, READY_COLUMN, REASON_COLUMN
 from dharma_crds.deployment.spec import Autoscaling, DeploymentSpec, Disruption
 from dharma_crds.deployment.status import CheckStatus, DeploymentRevision, DeploymentRevisions, DeploymentStatus, Rollback
 from dharma_crds.deployment.strategy import BlueGreen, Check, Checks, HttpCheck, JobCheck, Preview, PrometheusCheck, Strategy
 from dharma_crds.deployment.workload import Binding, EnvironmentSource, EnvironmentVariable, KeyReference, Port, Probe, Probes
+from dharma_crds.status import AGE_COLUMN, MESSAGE_COLUMN, READY_COLUMN, REASON_COLUMN
 
 __all__ = [
     "Autoscaling",
@@ -69,6 +69,6 @@ class DharmaDeployment(CustomResource):
         scale=Scale(".spec.replicas", ".status.replicas", ".status.selector"),
     )
 
-    kind: Literal["Deployment"] = Field("Deployment", description="Always Deployment, of dharma.io and not of apps.")
+    kind: Literal["Deployment"] = Field(default="Deployment", description="Always Deployment, of dharma.io and not of apps.")
     spec: DeploymentSpec = Field(description="What is wanted.")
-    status: DeploymentStatus = Field(DeploymentStatus(), description="What was found and done; written by the operator.")
+    status: DeploymentStatus = Field(default=DeploymentStatus(), description="What was found and done; written by the operator.")

@@ -54,13 +54,16 @@ class Autoscaling(Struct):
             reason="FieldValueRequired",
         ),
     )
-    min: Annotated[int, unit("pods")] = Field(1, ge=1, le=1000, description="Never fewer pods.")
+    min: Annotated[int, unit("pods")] = Field(default=1, ge=1, le=1000, description="Never fewer pods.")
     max: Annotated[int, unit("pods")] = Field(ge=1, le=1000, description="Never more pods; beyond that, requests slow down.")
     cpu: Annotated[int, unit("percent of the request")] | None = Field(
-        None, ge=1, le=1000, description="Average use of CPU to keep, of resources.requests.cpu. Default: CPU is not looked at."
+        default=None, ge=1, le=1000, description="Average use of CPU to keep, of resources.requests.cpu. Default: CPU is not looked at."
     )
     memory: Annotated[int, unit("percent of the request")] | None = Field(
-        None, ge=1, le=1000, description="Average use of memory to keep, of resources.requests.memory. Default: memory is not looked at."
+        default=None,
+        ge=1,
+        le=1000,
+        description="Average use of memory to keep, of resources.requests.memory. Default: memory is not looked at.",
     )
 
 
@@ -74,8 +77,8 @@ class Disruption(Struct):
             "disruption must hold exactly one of minAvailable and maxUnavailable",
         ),
     )
-    min_available: PodsOrPercent | None = Field(None, description="So many pods must stay. Default: maxUnavailable is used.")
-    max_unavailable: PodsOrPercent | None = Field(None, description="So many pods may be away. Default: minAvailable is used.")
+    min_available: PodsOrPercent | None = Field(default=None, description="So many pods must stay. Default: maxUnavailable is used.")
+    max_unavailable: PodsOrPercent | None = Field(default=None, description="So many pods may be away. Default: minAvailable is used.")
 
 
 def _target_needs_request(resource: str) -> Rule:
@@ -117,38 +120,38 @@ class DeploymentSpec(Struct):
     suspend: bool = Field(default=False, description="Stop acting and keep reporting: a switch under way halts where it is.")
     environment: Environment = Field(description="The stage it runs in: dev, test, uat, staging, preprod, prod or dr.")
     bind: Annotated[tuple[Binding, ...], list_map("as")] = Field(
-        (),
+        default=(),
         max_length=16,
         description="Components of Blueprints to connect to; each adds variables, and pods restart when its password changes.",
     )
     replicas: Annotated[int, unit("pods")] | None = Field(
-        None, ge=0, le=1000, description="How many pods serve. With autoscaling, leave it out. Default: 1."
+        default=None, ge=0, le=1000, description="How many pods serve. With autoscaling, leave it out. Default: 1."
     )
-    autoscaling: Autoscaling | None = Field(None, description="A number of pods that follows the load. Default: replicas, always.")
+    autoscaling: Autoscaling | None = Field(default=None, description="A number of pods that follows the load. Default: replicas, always.")
     image: ImageReference = Field(description="Container image. A new one starts a switch.")
     ports: Annotated[tuple[Port, ...], list_map("name")] = Field(
-        (),
+        default=(),
         max_length=16,
         description="Ports to serve on. With none there is no Service, and a new version takes over when its pods are ready.",
     )
     env: Annotated[tuple[EnvironmentVariable, ...], list_map("name")] = Field(
-        (), max_length=128, description="Variables in the environment of the container."
+        default=(), max_length=128, description="Variables in the environment of the container."
     )
     resources: WorkloadResources | None = Field(
-        None, description="CPU and memory of each pod. Default: what the namespace's LimitRange says."
+        default=None, description="CPU and memory of each pod. Default: what the namespace's LimitRange says."
     )
-    probes: Probes = Field(Probes(), description="How Kubernetes asks whether a pod is well.")
+    probes: Probes = Field(default=Probes(), description="How Kubernetes asks whether a pod is well.")
     pod_template: FreeForm | None = Field(
-        None,
+        default=None,
         description="Overlay on the pod template, for what has no field here; it is merged last and wins. The container is called app. "
         "Its shape is checked when pods are made, not on admission. Default: nothing.",
     )
-    strategy: Strategy = Field(Strategy(), description="How a new version takes over.")
+    strategy: Strategy = Field(default=Strategy(), description="How a new version takes over.")
     disruption: Disruption | None = Field(
-        None, description="How many pods may be taken away on purpose. Default: one, when there are two or more."
+        default=None, description="How many pods may be taken away on purpose. Default: one, when there are two or more."
     )
     revision_history_limit: Annotated[int, unit("revisions")] = Field(
-        10, ge=1, le=100, description="How many old revisions are kept to go back to."
+        default=10, ge=1, le=100, description="How many old revisions are kept to go back to."
     )
 
     @property

@@ -9,65 +9,63 @@ from pydantic import Field
 from dharma_crds.base import Struct, Time
 from dharma_crds.cel import list_map
 from dharma_crds.common import FreeForm
-from dharma_crds.conditions import Status
+from dharma_crds.status import Status
 
 
 class DeploymentRevision(Struct):
     """One version."""
 
-    hash: str = Field("", description="Digest of what makes the version; annotations that decide name it.")
-    image: str = Field("", description="Its container image.")
+    hash: str = Field(default="", description="Digest of what makes the version; annotations that decide name it.")
+    image: str = Field(default="", description="Its container image.")
 
 
 class DeploymentRevisions(Struct):
     """The versions that matter now."""
 
-    active: DeploymentRevision | None = Field(None, description="The version that serves.")
-    target: DeploymentRevision | None = Field(None, description="The version that the spec asks for.")
-    previous: DeploymentRevision | None = Field(None, description="The version that served before.")
+    active: DeploymentRevision | None = Field(default=None, description="The version that serves.")
+    target: DeploymentRevision | None = Field(default=None, description="The version that the spec asks for.")
+    previous: DeploymentRevision | None = Field(default=None, description="The version that served before.")
 
 
 class CheckStatus(Struct):
     """How one check went."""
 
     name: str = Field(description="Name of the check.")
-    stage: str = Field("", description="Before or After the switch.")
-    result: str = Field("", description="Pending, Running, Passed or Failed.")
-    value: str | None = Field(None, description="What was measured.")
-    message: str = Field("", description="Why, in a sentence.")
+    stage: str = Field(default="", description="Before or After the switch.")
+    result: str = Field(default="", description="Pending, Running, Passed or Failed.")
+    value: str | None = Field(default=None, description="What was measured.")
+    message: str = Field(default="", description="Why, in a sentence.")
 
 
 class Rollback(Struct):
     """The last time that it went back."""
 
-    time: Time | None = Field(None, description="When.")
-    from_: str | None = Field(None, validation_alias="from", serialization_alias="from", description="Hash of the version that was left.")
-    reason: str | None = Field(None, description="Why.")
+    time: Time | None = Field(default=None, description="When.")
+    from_: str | None = Field(
+        default=None, validation_alias="from", serialization_alias="from", description="Hash of the version that was left."
+    )
+    reason: str | None = Field(default=None, description="Why.")
 
 
 class DeploymentStatus(Status):
     """What a Deployment reports."""
 
     phase: str | None = Field(
-        None,
+        default=None,
         description="The step of a switch: Idle, Provision, Warm, PreCheck, AwaitPromotion, Switch, Propagate, Bake, Drain, Retire, "
         "Aborting or Degraded.",
     )
-    phase_since: Time | None = Field(None, description="When that step began; deadlines count from here.")
-    active: str | None = Field(None, description="The colour that serves: Blue or Green.")
-    preview: str | None = Field(None, description="The colour that is made ready; absent when there is none.")
-    revisions: DeploymentRevisions | None = Field(None, description="The versions that matter now.")
-    refused: tuple[str, ...] = Field((), description="Hashes of versions that failed; they are not tried again by themselves.")
-    progress: str | None = Field(None, description="Steps done of those to do, such as 7/9.")
-    message: str | None = Field(None, description="What it does or waits for, in a sentence.")
-    checks: Annotated[tuple[CheckStatus, ...], list_map("name")] = Field((), description="How each check went.")
-    last_rollback: Rollback | None = Field(None, description="The last time that it went back.")
-    replicas: int | None = Field(None, description="Pods of the version that serves.")
-    ready_replicas: int | None = Field(None, description="Those of them that are ready.")
-    ready: str | None = Field(None, description="Ready pods of those wanted, such as 3/3.")
-    selector: str | None = Field(None, description="Label selector of the pods that serve, for kubectl scale and autoscalers.")
-    revision: FreeForm | None = Field(None, description="The newest revision of the spec and the last one that became ready.")
-    drift: FreeForm | None = Field(None, description="Children that others changed.")
-    findings: tuple[FreeForm, ...] = Field((), description="What looks unusual or risky, at most fifty.")
-    cost: FreeForm | None = Field(None, description="What it costs a month.")
-    recommendations: tuple[FreeForm, ...] = Field((), description="Changes that would make it cheaper or safer, at most fifty.")
+    phase_since: Time | None = Field(default=None, description="When that step began; deadlines count from here.")
+    active: str | None = Field(default=None, description="The colour that serves: Blue or Green.")
+    preview: str | None = Field(default=None, description="The colour that is made ready; absent when there is none.")
+    revisions: DeploymentRevisions | None = Field(default=None, description="The versions that matter now.")
+    refused: tuple[str, ...] = Field(default=(), description="Hashes of versions that failed; they are not tried again by themselves.")
+    progress: str | None = Field(default=None, description="Steps done of those to do, such as 7/9.")
+    message: str | None = Field(default=None, description="What it does or waits for, in a sentence.")
+    checks: Annotated[tuple[CheckStatus, ...], list_map("name")] = Field(default=(), description="How each check went.")
+    last_rollback: Rollback | None = Field(default=None, description="The last time that it went back.")
+    replicas: int | None = Field(default=None, description="Pods of the version that serves.")
+    ready_replicas: int | None = Field(default=None, description="Those of them that are ready.")
+    ready: str | None = Field(default=None, description="Ready pods of those wanted, such as 3/3.")
+    selector: str | None = Field(default=None, description="Label selector of the pods that serve, for kubectl scale and autoscalers.")
+    recommendations: tuple[FreeForm, ...] = Field(default=(), description="Changes that would make it cheaper or safer, at most fifty.")

@@ -14,7 +14,7 @@ from dharma_crds.formats import EnvironmentName, ObjectName, PortName, Seconds, 
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 PortNumber = Annotated[int, Field(ge=1, le=65535), unit("port number")]
-SECRET_LIKE: Final = r"(?i)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$"
+SECRET_LIKE: Final = r"(?i)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$"  # noqa: S105  a pattern
 
 PORT_RULE: Final = Rule(
     "port-or-name",
@@ -43,8 +43,8 @@ class Port(Struct):
 
     name: PortName = Field(description="Name of the port; probes, checks and other objects may use it.")
     port: PortNumber = Field(description="Port of the Service.")
-    target_port: PortOrName | None = Field(None, description="Port of the pods. Default: the same as port.")
-    protocol: Protocol = Field("TCP", description="TCP, UDP or SCTP.")
+    target_port: PortOrName | None = Field(default=None, description="Port of the pods. Default: the same as port.")
+    protocol: Protocol = Field(default="TCP", description="TCP, UDP or SCTP.")
 
 
 class KeyReference(Struct):
@@ -71,9 +71,9 @@ class EnvironmentSource(Struct):
             "valueFrom must hold exactly one of secretKeyRef, configMapKeyRef and fieldRef",
         ),
     )
-    secret_key_ref: KeyReference | None = Field(None, description="A key of a Secret. Default: another source is used.")
-    config_map_key_ref: KeyReference | None = Field(None, description="A key of a ConfigMap. Default: another source is used.")
-    field_ref: FieldReference | None = Field(None, description="A field of the pod. Default: another source is used.")
+    secret_key_ref: KeyReference | None = Field(default=None, description="A key of a Secret. Default: another source is used.")
+    config_map_key_ref: KeyReference | None = Field(default=None, description="A key of a ConfigMap. Default: another source is used.")
+    field_ref: FieldReference | None = Field(default=None, description="A field of the pod. Default: another source is used.")
 
 
 class EnvironmentVariable(Struct):
@@ -99,8 +99,8 @@ class EnvironmentVariable(Struct):
         ),
     )
     name: EnvironmentName = Field(description="Name of the variable.")
-    value: str | None = Field(None, max_length=8192, description="Its value, in clear. Default: empty, or what valueFrom says.")
-    value_from: EnvironmentSource | None = Field(None, description="Where its value comes from. Default: value is used.")
+    value: str | None = Field(default=None, max_length=8192, description="Its value, in clear. Default: empty, or what valueFrom says.")
+    value_from: EnvironmentSource | None = Field(default=None, description="Where its value comes from. Default: value is used.")
 
 
 class WorkloadResources(Struct):
@@ -108,25 +108,25 @@ class WorkloadResources(Struct):
 
     cel_rules = LIMITS_COVER_REQUESTS
     requests: ResourceAmounts | None = Field(
-        None, description="What the scheduler sets aside for each pod. Default: what the namespace's LimitRange says."
+        default=None, description="What the scheduler sets aside for each pod. Default: what the namespace's LimitRange says."
     )
     limits: ResourceAmounts | None = Field(
-        None, description="What a pod may use at most; over its memory it is killed. Default: what the namespace's LimitRange says."
+        default=None, description="What a pod may use at most; over its memory it is killed. Default: what the namespace's LimitRange says."
     )
 
 
 class HttpProbe(Struct):
     """A GET that must be answered with a status from 200 to 399."""
 
-    path: str = Field("/", max_length=1024, description="Path to get.")
-    port: PortOrName | None = Field(None, description="Port to ask. Default: the first of ports.")
-    scheme: Literal["HTTP", "HTTPS"] = Field("HTTP", description="HTTP or HTTPS; certificates are not checked.")
+    path: str = Field(default="/", max_length=1024, description="Path to get.")
+    port: PortOrName | None = Field(default=None, description="Port to ask. Default: the first of ports.")
+    scheme: Literal["HTTP", "HTTPS"] = Field(default="HTTP", description="HTTP or HTTPS; certificates are not checked.")
 
 
 class TcpProbe(Struct):
     """A connection that must be accepted."""
 
-    port: PortOrName | None = Field(None, description="Port to connect to. Default: the first of ports.")
+    port: PortOrName | None = Field(default=None, description="Port to connect to. Default: the first of ports.")
 
 
 class ExecProbe(Struct):
@@ -141,7 +141,7 @@ class GrpcProbe(Struct):
     """A gRPC health check."""
 
     port: PortNumber = Field(description="Port to ask.")
-    service: str | None = Field(None, max_length=253, description="Name of the service to ask for. Default: the server as a whole.")
+    service: str | None = Field(default=None, max_length=253, description="Name of the service to ask for. Default: the server as a whole.")
 
 
 class Probe(Struct):
@@ -154,18 +154,20 @@ class Probe(Struct):
             "a probe must hold exactly one of http, tcp, exec and grpc",
         ),
     )
-    http: HttpProbe | None = Field(None, description="Ask by HTTP. Default: another way is used.")
-    tcp: TcpProbe | None = Field(None, description="Ask by a TCP connection. Default: another way is used.")
-    exec: ExecProbe | None = Field(None, description="Ask by a command. Default: another way is used.")
-    grpc: GrpcProbe | None = Field(None, description="Ask by gRPC. Default: another way is used.")
-    initial_delay: Seconds | None = Field(None, description="Wait before the first question. Default: none.")
-    period: Seconds = Field("10s", validate_default=True, description="Time from one question to the next, in whole seconds.")
-    timeout: Seconds = Field("1s", validate_default=True, description="An answer that takes longer counts as a failure, in whole seconds.")
+    http: HttpProbe | None = Field(default=None, description="Ask by HTTP. Default: another way is used.")
+    tcp: TcpProbe | None = Field(default=None, description="Ask by a TCP connection. Default: another way is used.")
+    exec: ExecProbe | None = Field(default=None, description="Ask by a command. Default: another way is used.")
+    grpc: GrpcProbe | None = Field(default=None, description="Ask by gRPC. Default: another way is used.")
+    initial_delay: Seconds | None = Field(default=None, description="Wait before the first question. Default: none.")
+    period: Seconds = Field(default="10s", validate_default=True, description="Time from one question to the next, in whole seconds.")
+    timeout: Seconds = Field(
+        default="1s", validate_default=True, description="An answer that takes longer counts as a failure, in whole seconds."
+    )
     failure_threshold: Annotated[int, unit("failures in a row")] = Field(
-        3, ge=1, le=1000, description="So many failures make the pod fail."
+        default=3, ge=1, le=1000, description="So many failures make the pod fail."
     )
     success_threshold: Annotated[int, unit("successes in a row")] = Field(
-        1, ge=1, le=1000, description="So many successes make it well again."
+        default=1, ge=1, le=1000, description="So many successes make it well again."
     )
 
 
@@ -173,10 +175,10 @@ class Probes(Struct):
     """How Kubernetes asks whether a pod is well."""
 
     readiness: Probe | None = Field(
-        None, description="Whether a pod gets traffic. Without it the switch cannot know that new pods serve. Default: none."
+        default=None, description="Whether a pod gets traffic. Without it the switch cannot know that new pods serve. Default: none."
     )
-    liveness: Probe | None = Field(None, description="Whether a pod is restarted. Default: none.")
-    startup: Probe | None = Field(None, description="Whether a pod has started; the others wait for it. Default: none.")
+    liveness: Probe | None = Field(default=None, description="Whether a pod is restarted. Default: none.")
+    startup: Probe | None = Field(default=None, description="Whether a pod has started; the others wait for it. Default: none.")
 
 
 class Binding(Struct):
@@ -192,5 +194,5 @@ class Binding(Struct):
         description="Prefix of the variables: DATABASE gives DATABASE_URI, DATABASE_HOST, DATABASE_PORT and so on.",
     )
     user: Annotated[str, Field(max_length=31)] | None = Field(
-        None, description="Database user to connect as. Default: the owner of the component's first database."
+        default=None, description="Database user to connect as. Default: the owner of the component's first database."
     )

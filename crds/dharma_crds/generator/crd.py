@@ -14,7 +14,7 @@ HEADER: Final = "# Generated from the models in crds/dharma_crds by `dharma-crds
 
 
 def custom_resource_definition(model: type[CustomResource]) -> dict[str, Any]:
-    """The CustomResourceDefinition of one kind."""
+    """Make the CustomResourceDefinition of one kind."""
     meta = model.crd
     subresources: dict[str, Any] = {"status": {}}
     if meta.scale is not None:

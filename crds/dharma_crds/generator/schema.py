@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from dharma_crds.base import CustomResource
-from dharma_crds.cel import RULE_NAME, UNIT, VALIDATIONS
+from dharma_crds.cel import UNIT, VALIDATIONS
 
 Schema: TypeAlias = dict[str, Any]
 
-_DROPPED: Final = {"title", "examples", "discriminator", "$defs"}
-_KEPT: Final = frozenset({
-    "type", "format", "description", "default", "enum", "required", "properties", "items", "additionalProperties",
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties",
-    "maxProperties", "pattern", VALIDATIONS, "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields",
-    "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type", UNIT,
-})  # fmt: skip
+_ORDER: Final = (
+    "description", "type", "format", "enum", "default", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "minLength",
+    "maxLength", "pattern", "minItems", "maxItems", "minProperties", "maxProperties",
+    "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-list-type", "x-kubernetes-list-map-keys", UNIT, VALIDATIONS, "required", "properties", "items", "additionalProperties",
+)  # fmt: skip
+"""All that a node may hold, in the order of writing."""
+_DROPPED: Final = ("title", "examples", "discriminator", "$defs")
 _NULL: Final = {"type": "null"}
 
 
@@ -25,31 +26,60 @@ class SchemaError(Exception):
 
 
 def structural_schema(model: type[CustomResource]) -> Schema:
-    """The structural schema of `model`, with `x-dharma-…` marks still in it: names of rules, units.
+    """Make the structural schema of `model`, with `x-dharma-…` marks still in it: names of rules, units.
 
     Raises SchemaError when the model uses what a structural schema cannot say.
     """
     source = model.model_json_schema(mode="validation")
     schema = _convert(source, source.get("$defs", {}), path=model.__name__, seen=())
-    schema["properties"]["metadata"] = {"type": "object"}
-    for name in ("apiVersion", "kind"):
-        schema["properties"][name] = {"type": "string", "description": schema["properties"][name]["description"]}
-    schema["properties"]["status"] = _without_defaults(schema["properties"]["status"])
-    schema["required"] = ["spec"]
-    return schema
+    properties = schema["properties"]
+    properties["metadata"] = {"type": "object"}
+    for name, attribute in (("apiVersion", "api_version"), ("kind", "kind")):
+        properties[name] = {"description": model.model_fields[attribute].description, "type": "string"}
+    properties["status"] = _without_defaults(properties["status"])
+    return schema | {"required": ["spec"]}
 
 
-def without_marks(node: Any) -> Any:
-    """`node` without the generator's own `x-dharma-…` keys, as the API server takes it."""
-    if isinstance(node, dict):
-        return {key: without_marks(value) for key, value in node.items() if not key.startswith("x-dharma-")}
-    return [without_marks(item) for item in node] if isinstance(node, list) else node
+def without_marks(node: Schema) -> Schema:
+    """Return `node` without the generator's own `x-dharma-…` keys, as the API server takes it."""
+    return {key: _each(value, without_marks) for key, value in node.items() if not key.startswith("x-dharma-")}
+
+
+def spell_default(node: Schema) -> str:
+    """Put the default of a field into words."""
+    default = node.get("default")
+    if default is None:
+        return "none"
+    if default == {}:
+        return "the defaults of its fields"
+    return default if isinstance(default, str) else json.dumps(default)
+
+
+def _each(value: object, change: Any) -> object:  # noqa: ANN401  a callable on schemas
+    """`value` with `change` applied to each mapping in it, one level down."""
+    if isinstance(value, dict):
+        return change(value)
+    if isinstance(value, list):
+        return [_each(item, change) for item in cast("list[object]", value)]
+    return value
 
 
 def _convert(node: Schema, definitions: dict[str, Schema], *, path: str, seen: tuple[str, ...]) -> Schema:
-    """One node and all below it. `seen` are the definitions that the path went through: meeting one again is a recursion."""
+    """Convert one node and all below it. `seen` are the definitions on the way to it: meeting one again is a recursion."""
     node, seen = _inlined(node, definitions, path=path, seen=seen)
-    node = {key: value for key, value in node.items() if key not in _DROPPED and value is not None}
+    node = _in_dialect({key: value for key, value in node.items() if key not in _DROPPED and value is not None}, path=path)
+    if "properties" in node:
+        members: dict[str, Schema] = node["properties"]
+        node["properties"] = {name: _convert(child, definitions, path=f"{path}.{name}", seen=seen) for name, child in members.items()}
+    for key in ("items", "additionalProperties"):
+        if key in node:
+            node[key] = _convert(node[key], definitions, path=f"{path}[]", seen=seen)
+    whole = _described(_with_small_default(node))
+    return {key: whole[key] for key in _ORDER if key in whole}
+
+
+def _in_dialect(node: Schema, *, path: str) -> Schema:
+    """`node` in the words of OpenAPI 3.0. Raises SchemaError for what it has no word for."""
     if node.get("additionalProperties") is False:
         del node["additionalProperties"]
     if "const" in node:
@@ -57,87 +87,75 @@ def _convert(node: Schema, definitions: dict[str, Schema], *, path: str, seen: t
     for bound, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if bound in node:
             node[limit], node[bound] = node[bound], True
-    unknown = set(node) - _KEPT
+    unknown = set(node) - set(_ORDER)
     if unknown:
         raise SchemaError(f"{path}: a structural schema has no {', '.join(sorted(unknown))}; say it with optional members and a rule")
     if "type" not in node and not node.get("x-kubernetes-int-or-string"):
-        raise SchemaError(f"{path}: the node has no type")
-    if "properties" in node:
-        node["properties"] = {
-            name: _convert(child, definitions, path=f"{path}.{name}", seen=seen) for name, child in node["properties"].items()
-        }
-    for key in ("items", "additionalProperties"):
-        if isinstance(node.get(key), dict):
-            node[key] = _convert(node[key], definitions, path=f"{path}[]", seen=seen)
-    if "default" in node:
-        node = _with_small_default(node)
-    return _described(node)
+        raise SchemaError(f"{path}: the node has no type; give the field one")
+    return node
 
 
 def _inlined(node: Schema, definitions: dict[str, Schema], *, path: str, seen: tuple[str, ...]) -> tuple[Schema, tuple[str, ...]]:
     """`node` with references and "or null" replaced by what they stand for; keywords beside them win."""
     while "$ref" in node or "anyOf" in node:
         if "anyOf" in node:
-            members = [member for member in node["anyOf"] if member != _NULL]
+            members = [member for member in cast("list[Schema]", node["anyOf"]) if member != _NULL]
             if len(members) != 1:
                 raise SchemaError(f"{path}: a union of types cannot be said in a structural schema; use optional members and a rule")
             node = members[0] | {key: value for key, value in node.items() if key != "anyOf"}
         else:
-            name = node["$ref"].rpartition("/")[2]
+            name: str = str(node["$ref"]).rpartition("/")[2]
             if name in seen:
                 raise SchemaError(f"{path}: {name} contains itself, which a structural schema cannot say")
-            seen = (*seen, name)
+            seen = cast("tuple[str, ...]", (*seen, name))
             node = definitions[name] | {key: value for key, value in node.items() if key != "$ref"}
     return node, seen
 
 
 def _with_small_default(node: Schema) -> Schema:
     """`node` with the part of its default that its members' own defaults do not say already; an empty list or map says nothing."""
+    if "default" not in node:
+        return node
     default = _less_member_defaults(node["default"], node)
     if default in ([], {}) and "properties" not in node:
         return {key: value for key, value in node.items() if key != "default"}
     return node | {"default": default}
 
 
-def _less_member_defaults(default: Any, schema: Schema) -> Any:
+def _less_member_defaults(default: object, schema: Schema) -> object:
     if isinstance(default, list):
-        return [_less_member_defaults(item, schema["items"]) for item in default]
-    if not isinstance(default, dict) or "properties" not in schema:
+        return [_less_member_defaults(item, schema["items"]) for item in cast("list[object]", default)]
+    if not isinstance(default, dict):
         return default
-    members = {name: _less_member_defaults(value, schema["properties"][name]) for name, value in default.items() if value is not None}
-    return {
-        name: value
-        for name, value in members.items()
-        if value != schema["properties"][name].get("default") and not (value == [] and "default" not in schema["properties"][name])
-    }
+    values = cast("dict[str, object]", default)
+    if "properties" not in schema:
+        return values
+    members: dict[str, Schema] = schema["properties"]
+    less = {name: _less_member_defaults(value, members[name]) for name, value in values.items() if value is not None}
+    return {name: value for name, value in less.items() if value not in (members[name].get("default"), [])}
 
 
 def _described(node: Schema) -> Schema:
     """`node` with unit and default added to its description: what is written there cannot differ from what holds."""
     if "description" not in node:
         return node
-    sentences = [" ".join(node["description"].split())]
+    text = " ".join(str(node["description"]).split())
     if UNIT in node:
-        sentences.append(f"Unit: {node[UNIT]}.")
-    if "default" in node and "Default:" not in sentences[0]:
-        sentences.append(f"Default: {spell_default(node)}.")
-    return node | {"description": " ".join(sentences)}
+        text += f" Unit: {node[UNIT]}."
+    if "default" in node and "Default:" not in text:
+        text += f" Default: {spell_default(node)}."
+    return node | {"description": text}
 
 
-def spell_default(node: Schema) -> str:
-    """The default of a field in words."""
-    default = node["default"]
-    if default == {}:
-        return "the defaults of its fields"
-    return default if isinstance(default, str) else json.dumps(default)
-
-
-def _without_defaults(node: Any) -> Any:
-    """A status is written whole by the operator: a default there would be a difference that it sees for ever."""
-    if isinstance(node, dict):
-        return {
-            key: {name: _without_defaults(child) for name, child in value.items()} if key == "properties" else _without_defaults(value)
-            for key, value in node.items()
-            if key != "default"
-        }
-    return node
+def _without_defaults(node: Schema) -> Schema:
+    """`node` of a status, which the operator writes whole: a default there would be a difference that it sees for ever."""
+    kept = {key: value for key, value in node.items() if key != "default"}
+    if "description" in kept:
+        kept["description"] = str(kept["description"]).partition(" Default: ")[0]
+    if "properties" in kept:
+        members: dict[str, Schema] = kept["properties"]
+        kept["properties"] = {name: _without_defaults(child) for name, child in members.items()}
+    for key in ("items", "additionalProperties"):
+        if key in kept:
+            kept[key] = _without_defaults(kept[key])
+    return kept

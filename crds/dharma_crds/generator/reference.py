@@ -1,0 +1,133 @@
+"""Reference pages: each field of a kind with type, default and description, and what is refused, from the same schema as the CRD."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from dharma_crds import API_VERSION
+from dharma_crds.base import CustomResource
+from dharma_crds.cel import UNIT, VALIDATIONS
+from dharma_crds.generator.schema import Schema, spell_default, structural_schema
+
+NOTE: Final = "<!-- Generated from the models in crds/dharma_crds by `dharma-crds generate`; edit those. -->\n"
+INDEX: Final = "README.md"
+
+
+def page_name(model: type[CustomResource]) -> str:
+    """File name of a kind's page."""
+    return f"{model.crd.singular}.md"
+
+
+def index_page(models: list[type[CustomResource]]) -> str:
+    """Write the page that lists the kinds."""
+    rows = [
+        f"| [{_kind(model)}]({page_name(model)}) | `{model.crd.short_name}` | {model.crd.scope.lower()} | {model.crd.summary} |"
+        for model in models
+    ]
+    return (
+        f"{NOTE}\n# Reference\n\nThe four kinds of `{API_VERSION}`. The same text is at hand in a cluster: `kubectl explain dhb.spec --recursive`.\n\n"
+        "| kind | short name | scope | what for |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def kind_page(model: type[CustomResource]) -> str:
+    """Write the reference page of one kind."""
+    schema = structural_schema(model)
+    meta = model.crd
+    sections = [
+        f"{NOTE}\n# {_kind(model)}",
+        f"{schema['description']}",
+        f"`apiVersion: {API_VERSION}`, `kind: {_kind(model)}`; in `kubectl` also `{meta.short_name}` and `{meta.plural}.dharma.io`; "
+        f"{meta.scope.lower()}.",
+    ]
+    for part in ("spec", "status"):
+        sections.extend(_tables(part, schema["properties"][part]))
+    rules = list(_rules("", schema))
+    sections.append(
+        "## Refused on admission\n\nBeside types, bounds and the values listed above, the API server checks these.\n\n| where | rule |\n|---|---|\n"
+        + "\n".join(f"| `{path or _kind(model)}` | {_cell(message)} |" for path, message in rules)
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _kind(model: type[CustomResource]) -> str:
+    return model.__name__.removeprefix("Dharma")
+
+
+def _tables(path: str, node: Schema) -> Iterator[str]:
+    """A section for `path` and one for each object below it, in the order of the schema."""
+    members: dict[str, Schema] = node.get("properties", {})
+    if not members:
+        return
+    required = node.get("required", [])
+    rows = [
+        f"| `{name}` | {_cell(_type(child))} | {_default(child, required=name in required)} | {_cell(_words(child))} |"
+        for name, child in members.items()
+    ]
+    yield f"## `{path}`\n\n| field | type | default | description |\n|---|---|---|---|\n" + "\n".join(rows)
+    for name, child in members.items():
+        yield from _tables(*_below(f"{path}.{name}", child))
+
+
+def _below(path: str, node: Schema) -> tuple[str, Schema]:
+    """The object that holds the fields: of a list its items, of a map its values."""
+    if "items" in node:
+        return _below(f"{path}[]", node["items"])
+    if "additionalProperties" in node:
+        return _below(f"{path}.<name>", node["additionalProperties"])
+    return path, node
+
+
+def _type(node: Schema) -> str:
+    if node.get("x-kubernetes-int-or-string"):
+        return "quantity" if "quantity" in str(node.get(UNIT, "")) else "integer or string"
+    if "enum" in node:
+        return " \\| ".join(f"`{value}`" for value in node["enum"])
+    if node.get("x-kubernetes-preserve-unknown-fields"):
+        return "object, any shape"
+    if "items" in node:
+        return f"list of {_type(node['items'])}"
+    if "additionalProperties" in node:
+        return f"map of {_type(node['additionalProperties'])}"
+    if node.get("format") == "date-time":
+        return "time"
+    if node["type"] == "integer":
+        return _bounds(node)
+    return "duration" if "Go duration" in str(node.get(UNIT, "")) else str(node["type"])
+
+
+def _bounds(node: Schema) -> str:
+    if "minimum" in node and "maximum" in node:
+        return f"integer, {node['minimum']} to {node['maximum']}"
+    return "integer"
+
+
+def _default(node: Schema, *, required: bool) -> str:
+    if required:
+        return "required"
+    default = node.get("default")
+    return "" if default in (None, {}) else f"`{default if isinstance(default, str) else json.dumps(default)}`"
+
+
+def _words(node: Schema) -> str:
+    """The description without the default where the column before it shows that."""
+    text = str(node.get("description", ""))
+    return text.removesuffix(f" Default: {spell_default(node)}.") if "default" in node else text
+
+
+def _rules(path: str, node: Schema) -> Iterator[tuple[str, str]]:
+    for rule in node.get(VALIDATIONS, []):
+        yield path, str(rule["message"])
+    members: dict[str, Any] = node.get("properties", {})
+    for name, child in members.items():
+        yield from _rules(f"{path}.{name}".removeprefix("."), child)
+    for key, mark in (("items", "[]"), ("additionalProperties", ".<name>")):
+        if key in node:
+            yield from _rules(path + mark, node[key])
+
+
+def _cell(text: str) -> str:
+    """`text` fit for a table's cell."""
+    return text.replace("|", "\\|").replace("\\\\|", "\\|").replace("<", "&lt;").replace("\n", " ")

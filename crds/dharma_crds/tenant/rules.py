@@ -1,0 +1,130 @@
+"""Rules of a Tenant that look at more than one field, in CEL."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dharma_crds.cel import Rule
+
+_UNKNOWN_PROJECT: Final = (
+    "self.members.filter(m, has(m.projects) && m.projects.exists(p, !has(self.projects) || !self.projects.exists(known, known.name == p)))"
+)
+_STATIC: Final = "has(self.quota) && self.quota.distribution == 'Static' && has(self.projects)"
+_SHARES: Final = "self.projects.map(p, has(p.share) ? p.share : 0).sum()"
+
+SPEC_RULES: Final = (
+    Rule(
+        "member-projects-exist",
+        f"!has(self.members) || {_UNKNOWN_PROJECT}.size() == 0",
+        "members[].projects names a project that this Tenant does not have; correct the name or add the project",
+        message_expression=(
+            f"'projects of member ' + {_UNKNOWN_PROJECT}[0].name"
+            " + ' has a name that is no project of this Tenant; correct the name or add the project'"
+        ),
+        field_path=".members",
+    ),
+    Rule(
+        "static-shares",
+        f"!({_STATIC}) || (self.projects.all(p, has(p.share)) && {_SHARES} <= 100)",
+        "with quota.distribution Static each project needs a share, and together they must not be more than 100 percent",
+        message_expression=(
+            "'quota.distribution Static needs a share for each project, together at most 100 percent; '"
+            f" + string(self.projects.filter(p, !has(p.share)).size()) + ' have none and the sum is ' + string({_SHARES})"
+        ),
+        field_path=".projects",
+    ),
+    Rule(
+        "project-count",
+        "!has(self.quota) || !has(self.quota.projects) || !has(self.projects) || self.projects.size() <= self.quota.projects",
+        "there are more projects than quota.projects allows; raise it or remove some",
+        message_expression=(
+            "'there are ' + string(self.projects.size()) + ' projects and quota.projects allows ' + string(self.quota.projects)"
+            " + '; raise it or remove some'"
+        ),
+        field_path=".projects",
+    ),
+    Rule(
+        "namespaces-differ",
+        "!has(self.projects) || self.projects.all(p, !has(p.namespace)"
+        " || self.projects.exists_one(other, has(other.namespace) && other.namespace == p.namespace))",
+        "two projects have the same namespace; give each its own",
+        reason="FieldValueDuplicate",
+        field_path=".projects",
+    ),
+)
+
+PROJECT_RULES: Final = (
+    Rule(
+        "project-namespace-immutable",
+        "has(self.namespace) == has(oldSelf.namespace) && (!has(self.namespace) || self.namespace == oldSelf.namespace)",
+        "the namespace of a project cannot change; make another project and move what is in it",
+        message_expression="'the namespace of project ' + self.name + ' cannot change; make another project and move what is in it'",
+        reason="FieldValueForbidden",
+        field_path=".namespace",
+    ),
+    Rule(
+        "project-labels-free",
+        r"!has(self.labels) || !self.labels.exists(key, key.matches(r'(^|\.)(kubernetes|k8s|dharma)\.io/'))",
+        "labels of kubernetes.io, k8s.io and dharma.io decide about security and ownership and are set by the operator; remove them",
+        reason="FieldValueForbidden",
+        field_path=".labels",
+    ),
+)
+
+MEMBER_RULES: Final = (
+    Rule(
+        "member-namespace",
+        "(self.kind == 'ServiceAccount') == has(self.namespace)",
+        "a member of kind ServiceAccount needs namespace, and no other kind has one",
+        message_expression=(
+            "self.kind == 'ServiceAccount' ? 'member ' + self.name + ' is a ServiceAccount and needs namespace; set it'"
+            " : 'member ' + self.name + ' is a ' + self.kind + ' and has no namespace; remove it'"
+        ),
+        field_path=".namespace",
+    ),
+    Rule(
+        "member-not-system",
+        "!self.name.startsWith('system:')",
+        "names that begin with system: belong to Kubernetes itself and cannot be members",
+        message_expression="'member ' + self.name + ' belongs to Kubernetes itself and cannot be a member; remove it'",
+        reason="FieldValueForbidden",
+        field_path=".name",
+    ),
+)
+
+
+def ordered_amounts(smaller: str, larger: str) -> Rule:
+    """`smaller` of each resource must not be more than `larger`, where both are set."""
+    readable = f"!isQuantity(string(self.{larger}[r])) || !isQuantity(string(self.{smaller}[r]))"
+    fits = f"quantity(string(self.{larger}[r])).compareTo(quantity(string(self.{smaller}[r]))) >= 0"
+    broken = f"self.{smaller}.filter(r, r in self.{larger} && !({readable} || {fits}))"
+    return Rule(
+        f"{smaller}-within-{larger}",
+        f"!has(self.{smaller}) || !has(self.{larger}) || {broken}.size() == 0",
+        f"{smaller} must not be more than {larger}; lower it or raise {larger}",
+        message_expression=(
+            f"'{smaller}.' + {broken}[0] + ' ' + string(self.{smaller}[{broken}[0]]) + ' is more than {larger}.' + {broken}[0] + ' '"
+            f" + string(self.{larger}[{broken}[0]]) + '; lower it or raise {larger}'"
+        ),
+        field_path=f".{smaller}",
+    )
+
+
+_LONG_NAMES: Final = "self.spec.projects.filter(p, !has(p.namespace) && size(self.metadata.name) + size(p.name) > 62)"
+ROOT_RULES: Final = (
+    Rule(
+        "namespace-names-fit",
+        f"!has(self.spec.projects) || {_LONG_NAMES}.size() == 0",
+        "the namespace of a project is called <tenant>-<project> and may have 63 characters; shorten a name or set namespace",
+        message_expression=(
+            f"'the namespace of project ' + {_LONG_NAMES}[0].name + ' would be called ' + self.metadata.name + '-' + {_LONG_NAMES}[0].name"
+            " + ', which is longer than 63 characters; shorten a name or set namespace'"
+        ),
+        field_path=".spec.projects",
+    ),
+    Rule(
+        "tenant-name-no-dots",
+        "self.metadata.name.matches(r'^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "the name of a Tenant must be lower-case letters, digits and hyphens, beginning with a letter, as namespaces are named after it",
+    ),
+)
