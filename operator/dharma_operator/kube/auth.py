@@ -16,6 +16,7 @@ Login = Callable[[], Awaitable[kopf.ConnectionInfo]]
 """Returns credentials that are valid now; called at the start, when a token grows old, and after a 401."""
 
 _EXEC_SECONDS = 60.0
+_NOTHING: Mapping[str, Any] = {}
 
 
 async def login(settings: kopf.OperatorSettings | None = None) -> kopf.ConnectionInfo:
@@ -52,7 +53,8 @@ def _exec_plugin() -> Mapping[str, Any] | None:
     files: list[Mapping[str, Any]] = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in paths]
 
     def first(section: str, name: str, member: str) -> Mapping[str, Any]:
-        return next((item.get(member) or {} for file in files for item in file.get(section) or () if item["name"] == name), {})
+        items: list[Mapping[str, Any]] = [item for file in files for item in file.get(section) or ()]
+        return next((item.get(member) or _NOTHING for item in items if item["name"] == name), _NOTHING)
 
     current = next((file["current-context"] for file in files if file.get("current-context")), "")
     return first("users", first("contexts", current, "context").get("user", ""), "user").get("exec")
@@ -60,7 +62,7 @@ def _exec_plugin() -> Mapping[str, Any] | None:
 
 async def _with_plugin(info: kopf.ConnectionInfo, plugin: Mapping[str, Any]) -> kopf.ConnectionInfo:
     """Run the plugin and take over the token or the certificate that it prints."""
-    command = shutil.which(plugin["command"])
+    command = shutil.which(str(plugin["command"]))
     if command is None:
         hint = plugin.get("installHint") or "Install it, or use a kubeconfig with a token or a certificate."
         raise kopf.LoginError(f"the kubeconfig logs in by {plugin['command']}, which is not installed. {hint}")

@@ -8,9 +8,10 @@ from dharma_operator.kube import crashpoints
 from dharma_operator.kube.auth import Login, login
 from dharma_operator.kube.crashpoints import WriteLog
 from dharma_operator.kube.errors import Conflict, Invalid, NotFound
-from dharma_operator.kube.resources import FIELD_MANAGER, LEASE, Json, ObjectKey, Resource, key_of
+from dharma_operator.kube.resources import FIELD_MANAGER, LEASE, ObjectKey, Resource, key_of
 from dharma_operator.kube.session import Call, OnRequest, Session
 from dharma_operator.kube.watch import Bookmark, Changed, Listed, Listing, Selection, Trim, WatchItem, follow, list_all
+from dharma_operator.kube.wire import Json
 
 __all__ = ["Bookmark", "Changed", "Client", "Listed", "Listing", "OnRequest", "Trim", "WatchItem"]
 

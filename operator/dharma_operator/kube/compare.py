@@ -6,13 +6,14 @@ which values they have, in the server's spelling, which is not always ours.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from dharma_crds.quantity import parse_quantity
 from dharma_handlers.outcome import Manifest
 from dharma_operator.kube.ownership import FieldSet, applied_fields, compact_entries, member_value
 from dharma_operator.kube.prepare import prepared
-from dharma_operator.kube.resources import FIELD_MANAGER, Json
+from dharma_operator.kube.resources import FIELD_MANAGER
+from dharma_operator.kube.wire import Json, is_list, is_map
 
 _OWNABLE_METADATA = ("annotations", "finalizers", "labels", "ownerReferences")
 _IDENTITY = frozenset({"apiVersion", "kind", "metadata", "status"})
@@ -100,18 +101,15 @@ def _map(wanted: Mapping[str, Any], live: Mapping[str, Any], owned: FieldSet, pa
 
 
 def _value(wanted: Json, live: Json, owned: FieldSet, path: str, key: str, parent: str, found: list[str]) -> None:
-    if isinstance(wanted, dict) and isinstance(live, dict):
-        ours, theirs = cast("Manifest", wanted), cast("Manifest", live)
+    if is_map(wanted) and is_map(live):
         if not _leaf(owned):
-            _map(ours, theirs, owned, path, key, found)
-        elif (ours or key.lower().endswith("selector")) and not _same(ours, theirs, key, parent):
+            _map(wanted, live, owned, path, key, found)
+        elif (wanted or key.lower().endswith("selector")) and not _same(wanted, live, key, parent):
             found.append(path)
-    elif isinstance(wanted, list) and isinstance(live, list):
-        our_items: list[Json] = wanted
-        their_items: list[Json] = live
+    elif is_list(wanted) and is_list(live):
         if not _leaf(owned):
-            _items(our_items, their_items, owned, path, key, found)
-        elif (our_items or key not in _LISTS_BY_ITEM) and not _same(our_items, their_items, key, parent):
+            _items(wanted, live, owned, path, key, found)
+        elif (wanted or key not in _LISTS_BY_ITEM) and not _same(wanted, live, key, parent):
             found.append(path)
     elif not _same(wanted, live, key, parent):
         found.append(path)
@@ -141,29 +139,21 @@ def _items(wanted: Sequence[Any], live: Sequence[Any], owned: FieldSet, path: st
 
 
 def _identity(item: Json, names: tuple[str, ...]) -> tuple[Any, ...]:
-    if not isinstance(item, dict):
-        return ()
-    members = cast("Manifest", item)
-    return tuple(members.get(name, _KEY_DEFAULTS.get(name)) for name in names)
+    return tuple(item.get(name, _KEY_DEFAULTS.get(name)) for name in names) if is_map(item) else ()
 
 
 def _leaf(owned: FieldSet) -> bool:
-    return not owned or owned.keys() == {"."}
+    return not owned or (len(owned) == 1 and "." in owned)
 
 
 def _same(wanted: Json, live: Json, key: str, parent: str) -> bool:
     """Compare two values that have one owner as a whole."""
-    if isinstance(wanted, dict) and isinstance(live, dict):
-        ours, theirs = cast("Manifest", wanted), cast("Manifest", live)
+    if is_map(wanted) and is_map(live):
         return all(
-            _same(value, theirs[name], name, key) if theirs.get(name) is not None else _dropped(name, value) for name, value in ours.items()
-        ) and all(name in ours or value is None or value in _DEFAULTS.get(name, ()) for name, value in theirs.items())
-    if isinstance(wanted, list) and isinstance(live, list):
-        our_items: list[Json] = wanted
-        their_items: list[Json] = live
-        return len(our_items) == len(their_items) and all(
-            _same(one, other, "", key) for one, other in zip(our_items, their_items, strict=True)
-        )
+            _same(value, live[name], name, key) if live.get(name) is not None else _dropped(name, value) for name, value in wanted.items()
+        ) and all(name in wanted or value is None or value in _DEFAULTS.get(name, ()) for name, value in live.items())
+    if is_list(wanted) and is_list(live):
+        return len(wanted) == len(live) and all(_same(one, other, "", key) for one, other in zip(wanted, live, strict=True))
     if wanted == live and isinstance(wanted, bool) is isinstance(live, bool):
         return True
     return (parent in _QUANTITIES_IN or key in _QUANTITIES) and _same_quantity(wanted, live)
@@ -172,7 +162,7 @@ def _same(wanted: Json, live: Json, key: str, parent: str) -> bool:
 def _dropped(name: str, value: Json) -> bool:
     """Whether the server leaves out `value`, being empty, when it stores it."""
     # An empty selector is not nothing: it selects all.
-    return not value and (not isinstance(value, dict) or name in _MAPS_DROPPED_WHEN_EMPTY)
+    return not value and (not is_map(value) or name in _MAPS_DROPPED_WHEN_EMPTY)
 
 
 def _same_quantity(wanted: Json, live: Json) -> bool:

@@ -8,7 +8,7 @@ order in which they begin. Two environment variables, used under test only:
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NoReturn, cast
@@ -71,7 +71,7 @@ writes = WriteLog.from_environment()
 
 
 @contextmanager
-def point(label: str, log: WriteLog | None = None) -> Iterator[None]:
+def point(label: str, log: WriteLog | None = None) -> Generator[None, None, None]:
     """Make the body a numbered write. `label` names it, without secrets: `apply StatefulSet acme/db`, `sql CREATE ROLE acme/db`."""
     log = log or writes
     number = log.before(label)

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dharma_operator.kube.resources import Json
+from dharma_operator.kube.wire import Json, is_map
 
 
 class ApiError(Exception):
@@ -77,8 +77,8 @@ def error_of(status: int, body: Json, retry_after: str | None = None) -> ApiErro
 
     `retry_after` is the header of that name; only its form in seconds is used by API servers.
     """
-    answer: Mapping[str, Any] = body if isinstance(body, dict) else {}
-    details: Mapping[str, Any] = answer.get("details") or {}
+    answer: Mapping[str, Any] = body if is_map(body) else {}
+    details: dict[str, Any] = answer.get("details") or {}
     reason = str(answer.get("reason") or "Unknown")
     message = str(answer.get("message") or (body if isinstance(body, str) else "")).strip() or f"the API server answered {status}"
     kind = _BY_REASON.get(reason) or (ApiUnavailable if status >= 500 else _BY_STATUS.get(status, ApiError))

@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 from dharma_handlers.outcome import Manifest
-from dharma_operator.kube.resources import FIELD_MANAGER, Json
+from dharma_operator.kube.resources import FIELD_MANAGER
+from dharma_operator.kube.wire import Json
 
 FieldSet: TypeAlias = Mapping[str, Any]
 """A tree in the server's `FieldsV1` form. Members: `f:<field>`, `k:<keys of a list's item, as JSON>`, `v:<value in a set, as JSON>` and `.`

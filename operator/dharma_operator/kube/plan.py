@@ -19,12 +19,12 @@ from dharma_operator.kube.resources import (
     MANAGED_BY_LABEL,
     NAMESPACE,
     STATEFUL_SET,
-    Json,
     ObjectKey,
     Resource,
     key_of,
     owner_label,
 )
+from dharma_operator.kube.wire import Json
 
 _WORKLOADS = frozenset({CRON_JOB, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, STATEFUL_SET})
 RANKS = 3
@@ -85,7 +85,8 @@ def owner_reference(owner: Mapping[str, Any]) -> Manifest:
 
 def retained(manifest: Mapping[str, Any]) -> bool:
     """Whether the object outlives its being wanted."""
-    return (manifest["metadata"].get("annotations") or {}).get(RETAIN_ANNOTATION) == "true"
+    annotations: Mapping[str, str] = manifest["metadata"].get("annotations") or {}
+    return annotations.get(RETAIN_ANNOTATION) == "true"
 
 
 def terminating(live: Mapping[str, Any]) -> bool:

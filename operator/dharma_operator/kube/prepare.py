@@ -1,11 +1,11 @@
 """Wanted objects in the server's own spelling, where another spelling would be lost or owned wrongly on the way."""
 
 from base64 import b64encode
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from dharma_handlers.outcome import Manifest
-from dharma_operator.kube.resources import Json
+from dharma_operator.kube.wire import Json, is_map
 
 
 def prepared(manifest: Mapping[str, Any]) -> Manifest:
@@ -21,10 +21,10 @@ def prepared(manifest: Mapping[str, Any]) -> Manifest:
 
 
 def _without_nulls(value: Json) -> Json:
-    if isinstance(value, dict):
+    if is_map(value):
         return {key: _without_nulls(member) for key, member in value.items() if member is not None}
     if isinstance(value, (list, tuple)):
-        return [_without_nulls(item) for item in value]
+        return [_without_nulls(item) for item in cast("Sequence[Json]", value)]
     return value
 
 

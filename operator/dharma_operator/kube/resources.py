@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from dharma_crds import GROUP, VERSION
-
-Json: TypeAlias = Any
-"""What `json.loads` returns: whatever came over the wire."""
 
 FIELD_MANAGER = "iac-dharma"
 """Owner of all fields that the operator sets by server-side apply."""

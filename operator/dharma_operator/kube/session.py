@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ import kopf
 from dharma_operator import __version__
 from dharma_operator.kube.auth import Login
 from dharma_operator.kube.errors import ApiError, ApiUnavailable, Unauthorized, error_of
-from dharma_operator.kube.resources import Json
+from dharma_operator.kube.wire import Json
 
 OnRequest = Callable[[str, int, float], None]
 """Told of each request: verb (get, list, watch, apply, create, patch, delete …), HTTP code (0: no answer), seconds to the answer's head."""
@@ -115,7 +115,7 @@ class Session:
             raise
 
     @asynccontextmanager
-    async def _answer(self, call: Call, limits: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _answer(self, call: Call, limits: aiohttp.ClientTimeout) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Yield an answer that is a success; everything else becomes a typed error, also what goes wrong while the body is read."""
         started = time.monotonic()
         code = 0

@@ -10,8 +10,9 @@ from typing import Literal
 
 from dharma_handlers.outcome import Manifest
 from dharma_operator.kube.errors import ApiError, Forbidden, Gone, Invalid, NotFound, error_of
-from dharma_operator.kube.resources import Json, Resource
+from dharma_operator.kube.resources import Resource
 from dharma_operator.kube.session import Call, Session, backoff
+from dharma_operator.kube.wire import Json
 
 logger = logging.getLogger(__name__)
 
