@@ -53,7 +53,6 @@ type isolation struct {
 // ruleset is the whole decision: one isolation for each local pod and direction that a policy selects.
 type ruleset struct {
 	isolations []isolation
-	local      []netip.Addr
 }
 
 // compiler holds a snapshot, indexed.
@@ -78,7 +77,6 @@ func compile(snapshot Snapshot) (ruleset, []error) {
 		if !subject.local {
 			continue
 		}
-		result.local = append(result.local, subject.address)
 		for _, way := range []direction{ingress, egress} {
 			isolated, rules, errs := c.isolate(subject, way, policies)
 			problems = append(problems, errs...)

@@ -96,7 +96,7 @@ func (c *Controller) apply() error {
 		return err
 	}
 	if text != c.applied {
-		c.log.Info("network policy applied", "pods", len(rules.local), "policies", len(snapshot.Policies),
+		c.log.Info("network policy applied", "pods", len(snapshot.Pods), "policies", len(snapshot.Policies),
 			"isolations", len(rules.isolations), "took", time.Since(started).Round(time.Microsecond))
 		if len(problems) > 0 {
 			c.log.Error("rules that cannot be understood open nothing", "error", errors.Join(problems...))

@@ -12,7 +12,7 @@ import (
 )
 
 // Table is the nftables table that this package owns; it touches no other.
-const Table = "inet dharma-network"
+const Table = "inet dharma-policy"
 
 // bridge is the interface behind which all pods of the node are.
 const bridge = "cni0"
@@ -56,19 +56,18 @@ const baseChains = `	chain judge {
 // share a chain, equal peers share a set; both are named by a hash of their content.
 func render(rules ruleset) string {
 	body := tableBody{sets: map[string]string{}, chains: map[string]string{}, jumps: map[direction][]string{}}
-	isolated := map[string]bool{}
+	var isolated, itself []string
 	for _, item := range rules.isolations {
 		body.isolate(item)
-		isolated[item.address.String()] = true
-	}
-	var itself []string
-	for _, address := range rules.local {
-		itself = append(itself, address.String()+" . "+address.String())
+		if address := item.address.String(); !slices.Contains(isolated, address) {
+			isolated = append(isolated, address)
+			itself = append(itself, address+" . "+address)
+		}
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "add table %s\ndelete table %s\ntable %s {\n", Table, Table, Table)
 	text.WriteString(block("set itself", "typeof ct original ip saddr . ct reply ip saddr", itself))
-	text.WriteString(block("set isolated", "type ipv4_addr", slices.Sorted(maps.Keys(isolated))))
+	text.WriteString(block("set isolated", "type ipv4_addr", isolated))
 	for _, definitions := range []map[string]string{body.sets, body.chains} {
 		for _, name := range slices.Sorted(maps.Keys(definitions)) {
 			text.WriteString(definitions[name])
