@@ -4,5 +4,5 @@ from importlib.metadata import PackageNotFoundError, version
 
 try:
     __version__ = version("iac-dharma")
-except PackageNotFoundError:    # run from a source tree that nobody installed
+except PackageNotFoundError:  # run from a source tree that nobody installed
     __version__ = "0+source"

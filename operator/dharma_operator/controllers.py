@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Protocol
 
 from dharma_handlers.outcome import Manifest, Outcome
-
 from dharma_operator.kube.client import Client
 from dharma_operator.kube.resources import ObjectKey, Resource
 from dharma_operator.settings import Settings
@@ -57,13 +56,14 @@ class Controller(Protocol):
     async def reconcile(self, request: Request) -> Outcome:
         """Look, act on data planes where needed, and return all that should exist and what to tell.
 
-        Called again and again with the same object, after crashes in any place, with views that may be some milliseconds old; never twice at a
-        time for the same object. May raise: the object gets a condition that names the error and is tried again, ever more slowly.
+        Called again and again with the same object, after crashes in any place, with views that may be some milliseconds old; never
+        twice at a time for the same object. May raise: the object gets a condition that names the error and is tried again, ever
+        more slowly.
         """
         ...
 
     def forget(self, namespace: str, name: str) -> None:
-        """The object is gone: drop what is kept about it in memory. The namespace is empty for a kind of cluster scope."""
+        """Drop what is kept about the object in memory: it is gone. The namespace is empty for a kind of cluster scope."""
         ...
 
 

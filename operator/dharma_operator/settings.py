@@ -1,13 +1,13 @@
 """All settings of the operator process: one typed model, read from `DHARMA_*` variables and from flags."""
 
 import socket
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
-def _split(value: Any) -> Any:
+def _split(value: object) -> object:
     """`a,b` as a tuple of names; anything else as it is."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -38,14 +38,19 @@ class Settings(BaseSettings):
         default_factory=socket.gethostname, description="Name of this replica, shown as the Lease's holder. Default: the host name."
     )
     service_account: str = Field(
-        default="iac-dharma", description="The operator's ServiceAccount in its own namespace, which gets rights in namespaces with Blueprints."
+        default="iac-dharma",
+        description="The operator's ServiceAccount in its own namespace, which gets rights in namespaces with Blueprints.",
     )
     namespace_cluster_role: str = Field(
-        default="iac-dharma-namespace", description="ClusterRole that the operator binds itself to in a namespace with Blueprints, for its Secrets."
+        default="iac-dharma-namespace",
+        description="ClusterRole that the operator binds itself to in a namespace with Blueprints, for its Secrets.",
     )
     lease_name: str = Field(default="iac-dharma", description="Lease by which replicas agree on the one that acts.")
-    lease_seconds: float = Field(
-        default=15, ge=3, le=300, description="Seconds without renewal after which another replica takes over; renewed three times as often."
+    lease_seconds: int = Field(
+        default=15,
+        ge=3,
+        le=300,
+        description="Seconds without renewal after which another replica takes over; renewed three times as often.",
     )
     concurrency: int = Field(default=16, ge=1, le=256, description="Objects that are reconciled at the same time.")
     resync_seconds: float = Field(
