@@ -11,7 +11,7 @@ from dharma_crds.generator.files import outdated, write
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command in the repository's root; the exit code is 1 when `--check` finds a file that is not current, 2 for a wrong folder."""
+    """Run the command in the repository's root. The exit code is 1 when `--check` finds a file not current, 2 for a wrong folder."""
     parser = argparse.ArgumentParser(prog="dharma-crds", description="CRDs and reference pages of dharma.io, from the models.")
     command = parser.add_subparsers(required=True, metavar="command").add_parser("generate", help="write the files that are not current")
     command.add_argument("--check", action="store_true", help="write nothing; fail when a file is not current")

@@ -50,6 +50,15 @@ def list_map(*keys: str) -> SchemaExtra:
     return SchemaExtra((("x-kubernetes-list-type", "map"), ("x-kubernetes-list-map-keys", list(keys))))
 
 
+def says(template: str, *values: str) -> str:
+    """CEL for `template` with the CEL expressions `values` in the places of its `%s`.
+
+    Formatting is what the API server can price: text joined by `+` is priced by the longest that a number or a list could become,
+    and the CRD is refused.
+    """
+    return f"'{template}'.format([{', '.join(values)}])"
+
+
 LIST_SET = SchemaExtra((("x-kubernetes-list-type", "set"),))
 """A list of distinct scalars."""
 

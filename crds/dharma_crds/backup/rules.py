@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dharma_crds.cel import Rule
+from dharma_crds.cel import Rule, says
 
 DESTINATIONS: Final = ("volume", "s3")
 
@@ -27,9 +27,10 @@ SPEC_RULES: Final = (
         "backup-blueprint-immutable",
         "self.blueprint == oldSelf.blueprint",
         "blueprint cannot change, as what is saved belongs to it; make another Backup",
-        message_expression=(
-            "'blueprint cannot change from ' + oldSelf.blueprint + ' to ' + self.blueprint + ', as what is saved belongs to the first;"
-            " make another Backup'"
+        message_expression=says(
+            "blueprint cannot change from %s to %s, as what is saved belongs to the first; make another Backup",
+            "oldSelf.blueprint",
+            "self.blueprint",
         ),
         reason="FieldValueForbidden",
         field_path=".blueprint",

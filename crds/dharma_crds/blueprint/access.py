@@ -16,13 +16,13 @@ class AccessPeer(Struct):
     cel_rules = (
         Rule(
             "peer-says-who",
-            "has(self.project) || has(self.namespace) || has(self.podSelector)",
+            "has(self.project) || has(self.__namespace__) || has(self.podSelector)",
             "an entry of access.from is empty and would admit nobody; set project, namespace or podSelector",
             reason="FieldValueRequired",
         ),
         Rule(
             "peer-one-place",
-            "!(has(self.project) && has(self.namespace))",
+            "!(has(self.project) && has(self.__namespace__))",
             "an entry of access.from names both project and namespace; keep one of them, or make two entries",
         ),
     )

@@ -5,6 +5,7 @@ This is the one place of the arithmetic in Python. `rules.py` holds its CEL twin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -54,10 +55,11 @@ class ConnectionBudget:
 
     def sentence(self) -> str:
         """Show the arithmetic and the remedy, word for word as the API server does."""
+        pools = [f"{pool.replicas} x {pool.max_server_connections} ({pool.name})" for pool in self.pools]
         return (
-            f"parameters.max_connections {self.max_connections} of component {self.component} is too small for its poolers: "
-            + "".join(f"{pool.replicas} x {pool.max_server_connections} ({pool.name}) + " for pool in self.pools)
-            + f"{RESERVED} reserved = {self.needed}; raise it to {self.needed} or lower replicas or maxServerConnections"
+            f"parameters.max_connections {self.max_connections} of component {self.component} is too small for its poolers "
+            f"{json.dumps(pools)} and {RESERVED} reserved, which need {self.needed}; "
+            f"raise it to {self.needed} or lower replicas or maxServerConnections"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, cast
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from dharma_crds.cel import VALIDATIONS, Rule
+from dharma_crds.cel import VALIDATIONS, Rule, says
 
 NAME_PATTERN: Final = r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?"
 MOST: Final = 100
@@ -50,18 +50,17 @@ PARAMETER_RULES: Final = (
         "parameter-name",
         f"!self.exists(name, {_MISNAMED})",
         "a name in parameters is not one that Postgres knows; write lower-case letters, digits and underscores, such as work_mem",
-        message_expression=(
-            f"'parameters has ' + self.filter(name, {_MISNAMED}).join(', ') + ', which is not a name that Postgres knows;"
-            " write lower-case letters, digits and underscores, such as work_mem'"
+        message_expression=says(
+            "parameters has %s, which Postgres does not know; write lower-case letters, digits and underscores, such as work_mem",
+            f"self.filter(name, {_MISNAMED})",
         ),
     ),
     Rule(
         "parameter-forbidden",
         f"!self.exists(name, name in {_FORBIDDEN_CEL})",
         "parameters holds a name that Patroni or the operator sets; remove it",
-        message_expression=(
-            f"'parameters has ' + self.filter(name, name in {_FORBIDDEN_CEL}).join(', ')"
-            " + ', which Patroni or the operator sets; remove it'"
+        message_expression=says(
+            "parameters has %s, which Patroni or the operator sets; remove it", f"self.filter(name, name in {_FORBIDDEN_CEL})"
         ),
         reason="FieldValueForbidden",
     ),

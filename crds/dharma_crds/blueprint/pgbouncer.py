@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dharma_crds.base import Struct
 from dharma_crds.blueprint.component_name import ComponentName
-from dharma_crds.cel import Rule, unit
+from dharma_crds.cel import Rule, says, unit
 from dharma_crds.common import LIMITS_COVER_REQUESTS, ResourceAmounts
 from dharma_crds.formats import byte_format, cpu_format
 from dharma_crds.quantity import Quantity
@@ -46,9 +46,10 @@ class PgBouncer(Struct):
             "pool-fits-server-connections",
             "self.poolSize <= self.maxServerConnections",
             "pgbouncer.poolSize must not be more than maxServerConnections; lower it or raise maxServerConnections",
-            message_expression=(
-                "'poolSize ' + string(self.poolSize) + ' is more than maxServerConnections ' + string(self.maxServerConnections)"
-                " + '; lower it or raise maxServerConnections'"
+            message_expression=says(
+                "poolSize %s is more than maxServerConnections %s; lower it or raise maxServerConnections",
+                "self.poolSize",
+                "self.maxServerConnections",
             ),
             field_path=".poolSize",
         ),

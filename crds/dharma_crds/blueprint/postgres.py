@@ -9,7 +9,7 @@ from pydantic import Field
 from dharma_crds.base import Struct, Time
 from dharma_crds.blueprint.parameters import Parameters
 from dharma_crds.blueprint.storage import Storage
-from dharma_crds.cel import LIST_SET, Rule, list_map, unit
+from dharma_crds.cel import LIST_SET, Rule, list_map, says, unit
 from dharma_crds.common import LIMITS_COVER_REQUESTS, ResourceAmounts
 from dharma_crds.formats import ObjectName, byte_format, cpu_format, matching
 from dharma_crds.quantity import Quantity
@@ -127,10 +127,11 @@ class Postgres(Struct):
             "sync-needs-replicas",
             "self.replication.mode != 'Sync' || self.replication.minSync < self.instances",
             "postgres.replication.mode Sync needs more instances than minSync, as the primary is one; raise instances or lower minSync",
-            message_expression=(
-                "'replication.mode Sync with minSync ' + string(self.replication.minSync) + ' needs at least '"
-                " + string(self.replication.minSync + 1) + ' instances and there are ' + string(self.instances)"
-                " + '; raise instances or lower minSync'"
+            message_expression=says(
+                "replication.mode Sync with minSync %s needs at least %s instances and there are %s; raise instances or lower minSync",
+                "self.replication.minSync",
+                "self.replication.minSync + 1",
+                "self.instances",
             ),
             field_path=".instances",
         ),

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dharma_crds.base import Struct
 from dharma_crds.blueprint.storage import RedisStorage
-from dharma_crds.cel import Rule, unit
+from dharma_crds.cel import Rule, says, unit
 from dharma_crds.common import LIMITS_COVER_REQUESTS, ResourceAmounts
 from dharma_crds.formats import Bytes, byte_format, cpu_format
 from dharma_crds.quantity import Quantity
@@ -64,9 +64,11 @@ class Redis(Struct):
                 f"redis-memory-{part}",
                 _above_max_memory(part),
                 f"resources.{part}.memory must be more than maxMemory, as Redis needs room beside its data; raise it or lower maxMemory",
-                message_expression=(
-                    f"'resources.{part}.memory ' + string(self.resources.{part}.memory) + ' must be more than maxMemory '"
-                    " + string(self.maxMemory) + ', as Redis needs room beside its data; raise it or lower maxMemory'"
+                message_expression=says(
+                    f"resources.{part}.memory %s must be more than maxMemory %s, as Redis needs room beside its data; "
+                    "raise it or lower maxMemory",
+                    f"self.resources.{part}.memory",
+                    "self.maxMemory",
                 ),
                 field_path=f".resources.{part}.memory",
             )
@@ -78,9 +80,10 @@ class Redis(Struct):
             " || quantity(string(self.storage.size)).compareTo(quantity(string(self.maxMemory))"
             ".add(quantity(string(self.maxMemory)))) >= 0",
             "redis.storage.size must be at least twice maxMemory, for the file being rewritten; raise it, or set persistence: None",
-            message_expression=(
-                "'storage.size ' + string(self.storage.size) + ' must be at least twice maxMemory ' + string(self.maxMemory)"
-                " + ', for the file being rewritten; raise it, or set persistence: None'"
+            message_expression=says(
+                "storage.size %s must be at least twice maxMemory %s, for the file being rewritten; raise it, or set persistence: None",
+                "self.storage.size",
+                "self.maxMemory",
             ),
             field_path=".storage.size",
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dharma_crds.blueprint.budget import RESERVED
-from dharma_crds.cel import Rule
+from dharma_crds.cel import Rule, says
 from dharma_crds.names import BLUEPRINT_AND_COMPONENT_LENGTH
 
 MEMBERS: Final = ("postgres", "pgbouncer", "redis")
@@ -17,22 +17,22 @@ COMPONENT_RULES: Final = (
         "component-one-member",
         f"{_MEMBER_COUNT} == 1",
         "a component holds exactly one of postgres, pgbouncer and redis",
-        message_expression=(
-            f"'component ' + self.name + ' must hold exactly one of postgres, pgbouncer and redis, and holds ' + string({_MEMBER_COUNT})"
+        message_expression=says(
+            "component %s must hold exactly one of postgres, pgbouncer and redis, and holds %s", "self.name", _MEMBER_COUNT
         ),
     ),
     Rule(
         "component-type-immutable",
         " && ".join(f"has(self.{member}) == has(oldSelf.{member})" for member in MEMBERS),
         "a component cannot change its type; give the new one another name",
-        message_expression="'component ' + self.name + ' cannot change its type; give the new one another name'",
+        message_expression=says("component %s cannot change its type; give the new one another name", "self.name"),
         reason="FieldValueForbidden",
     ),
     Rule(
         "depends-on-itself",
         "!has(self.dependsOn) || !(self.name in self.dependsOn)",
         "dependsOn names the component itself; remove that entry",
-        message_expression="'dependsOn of component ' + self.name + ' names the component itself; remove that entry'",
+        message_expression=says("dependsOn of component %s names the component itself; remove that entry", "self.name"),
         field_path=".dependsOn",
     ),
 )
@@ -50,8 +50,15 @@ _POOLERS: Final = "self.components.filter(p, has(p.pgbouncer) && p.pgbouncer.tar
 _NEEDED: Final = f"({_POOLERS}.map(p, p.pgbouncer.replicas * p.pgbouncer.maxServerConnections).sum() + {RESERVED})"
 _OVERDRAWN: Final = f"self.components.filter(c, {_LIMITED} && {_WHOLE} && {_POOLERS}.size() > 0 && {_NEEDED} > int(string({_LIMIT})))"
 _UNCOUNTABLE: Final = f"self.components.filter(c, {_LIMITED} && !{_WHOLE})"
-_POOLS_SHOWN: Final = (
-    f"{_POOLERS}.map(p, string(p.pgbouncer.replicas) + ' x ' + string(p.pgbouncer.maxServerConnections) + ' (' + p.name + ') + ').join('')"
+_ARITHMETIC: Final = says(
+    "parameters.max_connections %s of component %s is too small for its poolers %s and %s reserved, which need %s; "
+    "raise it to %s or lower replicas or maxServerConnections",
+    _LIMIT,
+    "c.name",
+    f"{_POOLERS}.map(p, {says('%s x %s (%s)', 'p.pgbouncer.replicas', 'p.pgbouncer.maxServerConnections', 'p.name')})",
+    str(RESERVED),
+    _NEEDED,
+    _NEEDED,
 )
 
 SPEC_RULES: Final = (
@@ -59,9 +66,9 @@ SPEC_RULES: Final = (
         "unknown-dependency",
         f"{_UNKNOWN_DEPENDENCY}.size() == 0",
         "dependsOn names a component that this Blueprint does not have; correct the name or add the component",
-        message_expression=(
-            f"'dependsOn of component ' + {_UNKNOWN_DEPENDENCY}[0].name"
-            " + ' names a component that this Blueprint does not have; correct the name or add the component'"
+        message_expression=says(
+            "dependsOn of component %s names a component that this Blueprint does not have; correct the name or add the component",
+            f"{_UNKNOWN_DEPENDENCY}[0].name",
         ),
         field_path=".components",
     ),
@@ -69,9 +76,11 @@ SPEC_RULES: Final = (
         "pooler-target",
         f"{_LOST_POOLER}.size() == 0",
         "pgbouncer.target must name a component of this Blueprint that is a postgres; correct the name or add the component",
-        message_expression=(
-            f"'pgbouncer.target of component ' + {_LOST_POOLER}[0].name + ' is ' + {_LOST_POOLER}[0].pgbouncer.target"
-            " + ', which is no postgres component of this Blueprint; correct the name or add the component'"
+        message_expression=says(
+            "pgbouncer.target of component %s is %s, which is no postgres component of this Blueprint; "
+            "correct the name or add the component",
+            f"{_LOST_POOLER}[0].name",
+            f"{_LOST_POOLER}[0].pgbouncer.target",
         ),
         field_path=".components",
     ),
@@ -79,18 +88,14 @@ SPEC_RULES: Final = (
         "max-connections-number",
         f"{_UNCOUNTABLE}.size() == 0",
         "parameters.max_connections must be a whole number such as 200",
-        message_expression=f"'parameters.max_connections of component ' + {_UNCOUNTABLE}[0].name + ' must be a whole number such as 200'",
+        message_expression=says("parameters.max_connections of component %s must be a whole number such as 200", f"{_UNCOUNTABLE}[0].name"),
         field_path=".components",
     ),
     Rule(
         "connection-budget",
         f"{_OVERDRAWN}.size() == 0",
         "parameters.max_connections of a postgres is too small for its poolers; raise it or lower replicas or maxServerConnections",
-        message_expression=(
-            f"{_OVERDRAWN}.map(c, 'parameters.max_connections ' + string({_LIMIT}) + ' of component ' + c.name"
-            f" + ' is too small for its poolers: ' + {_POOLS_SHOWN} + '{RESERVED} reserved = ' + string({_NEEDED})"
-            f" + '; raise it to ' + string({_NEEDED}) + ' or lower replicas or maxServerConnections')[0]"
-        ),
+        message_expression=f"{_OVERDRAWN}.map(c, {_ARITHMETIC})[0]",
         field_path=".components",
     ),
 )
@@ -101,9 +106,11 @@ ROOT_RULES: Final = (
         "names-fit",
         f"{_TOO_LONG}.size() == 0",
         f"the names of Blueprint and component together are longer than {BLUEPRINT_AND_COMPONENT_LENGTH} characters; shorten one",
-        message_expression=(
-            f"'the names ' + self.metadata.name + ' and ' + {_TOO_LONG}[0].name"
-            f" + ' together are longer than {BLUEPRINT_AND_COMPONENT_LENGTH} characters, which names of pods have no room for; shorten one'"
+        message_expression=says(
+            f"the names %s and %s together are longer than {BLUEPRINT_AND_COMPONENT_LENGTH} characters, more than fits into names of pods; "
+            "shorten one",
+            "self.metadata.name",
+            f"{_TOO_LONG}[0].name",
         ),
         field_path=".spec.components",
     ),

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from dharma_crds.base import Struct
-from dharma_crds.cel import Rule, unit
+from dharma_crds.cel import Rule, says, unit
 from dharma_crds.common import quantity_at_least, same_if_set
 from dharma_crds.formats import Bytes, ObjectName
 from dharma_crds.quantity import Quantity
@@ -17,9 +17,10 @@ STORAGE_IMMUTABLES: Final = (
         "storage-shrink",
         quantity_at_least("self.size", "oldSelf.size"),
         "size cannot shrink, a volume only grows; set it back, or make a new one and move the data",
-        message_expression=(
-            "'size cannot shrink from ' + string(oldSelf.size) + ' to ' + string(self.size)"
-            " + ': a volume only grows; set it back, or make a new one and move the data'"
+        message_expression=says(
+            "size cannot shrink from %s to %s, as a volume only grows; set it back, or make a new one and move the data",
+            "oldSelf.size",
+            "self.size",
         ),
         reason="FieldValueForbidden",
         field_path=".size",

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from dharma_crds.base import Struct
-from dharma_crds.cel import UNIT, VALIDATIONS, Rule, list_map, unit
+from dharma_crds.cel import UNIT, VALIDATIONS, Rule, list_map, says, unit
 from dharma_crds.common import FreeForm
 from dharma_crds.deployment.strategy import Strategy
 from dharma_crds.deployment.workload import Binding, EnvironmentVariable, Port, Probes, WorkloadResources
@@ -109,10 +109,11 @@ class DeploymentSpec(Struct):
             "!has(self.disruption) || !has(self.disruption.minAvailable) || type(self.disruption.minAvailable) != int"
             " || self.disruption.minAvailable < (has(self.replicas) ? self.replicas : (has(self.autoscaling) ? self.autoscaling.min : 1))",
             "disruption.minAvailable must be less than the number of pods, else no node could ever be drained; lower it or raise replicas",
-            message_expression=(
-                "'disruption.minAvailable ' + string(self.disruption.minAvailable) + ' must be less than the '"
-                " + string(has(self.replicas) ? self.replicas : (has(self.autoscaling) ? self.autoscaling.min : 1))"
-                " + ' pods there are, else no node could ever be drained; lower it or have more pods'"
+            message_expression=says(
+                "disruption.minAvailable %s must be less than the %s pods there are, else no node could ever be drained; "
+                "lower it or have more pods",
+                "self.disruption.minAvailable",
+                "has(self.replicas) ? self.replicas : (has(self.autoscaling) ? self.autoscaling.min : 1)",
             ),
             field_path=".disruption.minAvailable",
         ),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dharma_crds.base import Struct
-from dharma_crds.cel import Rule, list_map, unit
+from dharma_crds.cel import Rule, list_map, says, unit
 from dharma_crds.deployment.workload import PortOrName
 from dharma_crds.formats import DecimalNumber, DnsLabel, HttpUrl, ImageReference, Seconds
 
@@ -60,7 +60,7 @@ class Check(Struct):
             "check-one-member",
             "[has(self.http), has(self.prometheus), has(self.job)].filter(set, set).size() == 1",
             "a check must hold exactly one of http, prometheus and job",
-            message_expression="'check ' + self.name + ' must hold exactly one of http, prometheus and job'",
+            message_expression=says("check %s must hold exactly one of http, prometheus and job", "self.name"),
         ),
     )
     name: DnsLabel = Field(description="Name of the check, for status and events.")

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from dharma_crds.base import Struct
 from dharma_crds.blueprint.component_name import ComponentName
-from dharma_crds.cel import UNIT, VALIDATIONS, Rule, unit
+from dharma_crds.cel import UNIT, VALIDATIONS, Rule, says, unit
 from dharma_crds.common import LIMITS_COVER_REQUESTS, ResourceAmounts
 from dharma_crds.formats import EnvironmentName, ObjectName, PortName, Seconds, matching
 
@@ -84,15 +84,16 @@ class EnvironmentVariable(Struct):
             "env-one-value",
             "!(has(self.value) && has(self.valueFrom))",
             "a variable has both value and valueFrom; keep one",
-            message_expression="'variable ' + self.name + ' has both value and valueFrom; keep one'",
+            message_expression=says("variable %s has both value and valueFrom; keep one", "self.name"),
         ),
         Rule(
             "env-no-secret",
             f"!has(self.value) || !self.name.matches(r'{SECRET_LIKE}')",
             "a password must not stand in a resource; put it into a Secret and name that by valueFrom.secretKeyRef",
-            message_expression=(
-                "'variable ' + self.name + ' looks like a password, and a password must not stand in a resource;"
-                " put it into a Secret and name that by valueFrom.secretKeyRef'"
+            message_expression=says(
+                "variable %s looks like a password, and a password must not stand in a resource; "
+                "put it into a Secret and name that by valueFrom.secretKeyRef",
+                "self.name",
             ),
             reason="FieldValueForbidden",
             field_path=".value",

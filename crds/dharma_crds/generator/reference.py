@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from dharma_crds.base import CustomResource
 from dharma_crds.cel import UNIT, VALIDATIONS
 from dharma_crds.generator.schema import Schema, spell_default, structural_schema
 
-NOTE: Final = "<!-- Generated from the models in crds/dharma_crds by `dharma-crds generate`; edit those. -->\n"
+NOTE: Final = "This page is generated from the models in `crds/dharma_crds` by `make generate`."
 INDEX: Final = "README.md"
 
 
@@ -27,8 +28,8 @@ def index_page(models: list[type[CustomResource]]) -> str:
         for model in models
     ]
     return (
-        f"{NOTE}\n# Reference\n\nThe four kinds of `{API_VERSION}`. The same text is at hand in a cluster: `kubectl explain dhb.spec --recursive`.\n\n"
-        "| kind | short name | scope | what for |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+        f"# Reference\n\nThe four kinds of `{API_VERSION}`. The same text is at hand in a cluster: `kubectl explain dhb.spec --recursive`. "
+        f"{NOTE}\n\n| kind | short name | scope | what for |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 
 
@@ -37,17 +38,16 @@ def kind_page(model: type[CustomResource]) -> str:
     schema = structural_schema(model)
     meta = model.crd
     sections = [
-        f"{NOTE}\n# {_kind(model)}",
-        f"{schema['description']}",
-        f"`apiVersion: {API_VERSION}`, `kind: {_kind(model)}`; in `kubectl` also `{meta.short_name}` and `{meta.plural}.dharma.io`; "
-        f"{meta.scope.lower()}.",
+        f"# {_kind(model)}",
+        f"{schema['description']} {NOTE}",
+        f"`apiVersion: {API_VERSION}`, {meta.scope.lower()}; for kubectl `{meta.short_name}` or `{meta.plural}.dharma.io`.",
     ]
     for part in ("spec", "status"):
         sections.extend(_tables(part, schema["properties"][part]))
     rules = list(_rules("", schema))
     sections.append(
-        "## Refused on admission\n\nBeside types, bounds and the values listed above, the API server checks these.\n\n| where | rule |\n|---|---|\n"
-        + "\n".join(f"| `{path or _kind(model)}` | {_cell(message)} |" for path, message in rules)
+        "## Refused on admission\n\nBeside types, bounds and the values listed above, the API server checks these.\n\n"
+        "| where | rule |\n|---|---|\n" + "\n".join(f"| `{path or _kind(model)}` | {_cell(message)} |" for path, message in rules)
     )
     return "\n\n".join(sections) + "\n"
 
@@ -57,7 +57,7 @@ def _kind(model: type[CustomResource]) -> str:
 
 
 def _tables(path: str, node: Schema) -> Iterator[str]:
-    """A section for `path` and one for each object below it, in the order of the schema."""
+    """Make a section for `path` and one for each object below it, in the order of the schema."""
     members: dict[str, Schema] = node.get("properties", {})
     if not members:
         return
@@ -72,7 +72,7 @@ def _tables(path: str, node: Schema) -> Iterator[str]:
 
 
 def _below(path: str, node: Schema) -> tuple[str, Schema]:
-    """The object that holds the fields: of a list its items, of a map its values."""
+    """Find the object that holds the fields: of a list its items, of a map its values."""
     if "items" in node:
         return _below(f"{path}[]", node["items"])
     if "additionalProperties" in node:
@@ -81,38 +81,37 @@ def _below(path: str, node: Schema) -> tuple[str, Schema]:
 
 
 def _type(node: Schema) -> str:
-    if node.get("x-kubernetes-int-or-string"):
-        return "quantity" if "quantity" in str(node.get(UNIT, "")) else "integer or string"
-    if "enum" in node:
-        return " \\| ".join(f"`{value}`" for value in node["enum"])
-    if node.get("x-kubernetes-preserve-unknown-fields"):
-        return "object, any shape"
     if "items" in node:
         return f"list of {_type(node['items'])}"
     if "additionalProperties" in node:
         return f"map of {_type(node['additionalProperties'])}"
-    if node.get("format") == "date-time":
-        return "time"
-    if node["type"] == "integer":
-        return _bounds(node)
-    return "duration" if "Go duration" in str(node.get(UNIT, "")) else str(node["type"])
+    return _special_type(node) or str(node["type"])
 
 
-def _bounds(node: Schema) -> str:
-    if "minimum" in node and "maximum" in node:
-        return f"integer, {node['minimum']} to {node['maximum']}"
-    return "integer"
+def _special_type(node: Schema) -> str | None:
+    """Choose the type where a word says more than the schema's own."""
+    measure = str(node.get(UNIT, ""))
+    special = {
+        "quantity": "quantity" in measure,
+        "integer or string": node.get("x-kubernetes-int-or-string"),
+        " | ".join(f"`{value}`" for value in node.get("enum", [])): "enum" in node,
+        "object, any shape": node.get("x-kubernetes-preserve-unknown-fields"),
+        "time": node.get("format") == "date-time",
+        "duration": "Go duration" in measure,
+        f"integer, {node.get('minimum')} to {node.get('maximum')}": "minimum" in node and "maximum" in node,
+    }
+    return next((word for word, holds in special.items() if holds), None)
 
 
 def _default(node: Schema, *, required: bool) -> str:
     if required:
         return "required"
     default = node.get("default")
-    return "" if default in (None, {}) else f"`{default if isinstance(default, str) else json.dumps(default)}`"
+    return "" if default is None or "properties" in node else f"`{default if isinstance(default, str) else json.dumps(default)}`"
 
 
 def _words(node: Schema) -> str:
-    """The description without the default where the column before it shows that."""
+    """Give the description without the default where the column before it shows that."""
     text = str(node.get("description", ""))
     return text.removesuffix(f" Default: {spell_default(node)}.") if "default" in node else text
 
@@ -130,4 +129,5 @@ def _rules(path: str, node: Schema) -> Iterator[tuple[str, str]]:
 
 def _cell(text: str) -> str:
     """`text` fit for a table's cell."""
-    return text.replace("|", "\\|").replace("\\\\|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    escaped = re.sub(r"(?<!\\)([|*])", r"\\\1", text).replace("<", "&lt;")
+    return re.sub(r"https?://[^\s,;]*[^\s,;.]", lambda address: f"`{address[0]}`", escaped)

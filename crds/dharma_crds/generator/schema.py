@@ -50,7 +50,7 @@ def spell_default(node: Schema) -> str:
     default = node.get("default")
     if default is None:
         return "none"
-    if default == {}:
+    if "properties" in node:
         return "the defaults of its fields"
     return default if isinstance(default, str) else json.dumps(default)
 
@@ -70,11 +70,13 @@ def _convert(node: Schema, definitions: dict[str, Schema], *, path: str, seen: t
     node = _in_dialect({key: value for key, value in node.items() if key not in _DROPPED and value is not None}, path=path)
     if "properties" in node:
         members: dict[str, Schema] = node["properties"]
-        node["properties"] = {name: _convert(child, definitions, path=f"{path}.{name}", seen=seen) for name, child in members.items()}
+        required: list[str] = node.get("required", [])
+        converted = {name: _convert(child, definitions, path=f"{path}.{name}", seen=seen) for name, child in members.items()}
+        node["properties"] = {name: child if name in required else _absence_explained(child) for name, child in converted.items()}
     for key in ("items", "additionalProperties"):
         if key in node:
             node[key] = _convert(node[key], definitions, path=f"{path}[]", seen=seen)
-    whole = _described(_with_small_default(node))
+    whole = _described(_with_full_default(node))
     return {key: whole[key] for key in _ORDER if key in whole}
 
 
@@ -112,39 +114,45 @@ def _inlined(node: Schema, definitions: dict[str, Schema], *, path: str, seen: t
     return node, seen
 
 
-def _with_small_default(node: Schema) -> Schema:
-    """`node` with the part of its default that its members' own defaults do not say already; an empty list or map says nothing."""
+def _with_full_default(node: Schema) -> Schema:
+    """`node` with its default in full, as rules are asked about it before defaults of members are filled in. What is empty says nothing."""
     if "default" not in node:
         return node
-    default = _less_member_defaults(node["default"], node)
+    default = _without_empty(node["default"])
     if default in ([], {}) and "properties" not in node:
         return {key: value for key, value in node.items() if key != "default"}
     return node | {"default": default}
 
 
-def _less_member_defaults(default: object, schema: Schema) -> object:
+def _without_empty(default: object) -> object:
     if isinstance(default, list):
-        return [_less_member_defaults(item, schema["items"]) for item in cast("list[object]", default)]
-    if not isinstance(default, dict):
-        return default
-    values = cast("dict[str, object]", default)
-    if "properties" not in schema:
-        return values
-    members: dict[str, Schema] = schema["properties"]
-    less = {name: _less_member_defaults(value, members[name]) for name, value in values.items() if value is not None}
-    return {name: value for name, value in less.items() if value not in (members[name].get("default"), [])}
+        return [_without_empty(item) for item in cast("list[object]", default)]
+    if isinstance(default, dict):
+        full = {name: _without_empty(value) for name, value in cast("dict[str, object]", default).items()}
+        return {name: value for name, value in full.items() if value is not None and value not in ([], {})}
+    return default
 
 
 def _described(node: Schema) -> Schema:
     """`node` with unit and default added to its description: what is written there cannot differ from what holds."""
     if "description" not in node:
         return node
-    text = " ".join(str(node["description"]).split())
+    text, _, default = " ".join(str(node["description"]).split()).partition(" Default: ")
     if UNIT in node:
         text += f" Unit: {node[UNIT]}."
-    if "default" in node and "Default:" not in text:
-        text += f" Default: {spell_default(node)}."
+    if default or "default" in node:
+        text += f" Default: {default or spell_default(node) + '.'}"
     return node | {"description": text}
+
+
+def _absence_explained(node: Schema) -> Schema:
+    """`node` of an optional field: a list or map that may be left out says so."""
+    text = str(node.get("description", ""))
+    return (
+        node
+        if "Default:" in text or not {"items", "additionalProperties"} & set(node)
+        else node | {"description": f"{text} Default: none."}
+    )
 
 
 def _without_defaults(node: Schema) -> Schema:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, WithJsonSchema
 
 from dharma_crds.base import Struct
-from dharma_crds.cel import UNIT, VALIDATIONS, Rule, unit
+from dharma_crds.cel import UNIT, VALIDATIONS, Rule, says, unit
 from dharma_crds.formats import Bytes, matching
 from dharma_crds.quantity import Quantity
 from dharma_crds.tenant.rules import ordered_amounts
@@ -32,15 +32,13 @@ def _amounts(name: str, key_pattern: str, keys: str) -> WithJsonSchema:
             f"{name}-keys",
             f"!self.exists(key, {wrong_key})",
             f"a resource is not one that can be limited; use {keys}",
-            message_expression=f"self.filter(key, {wrong_key}).join(', ') + ' cannot be limited here; use {keys}'",
+            message_expression=says(f"%s cannot be limited here; use {keys}", f"self.filter(key, {wrong_key})"),
         ),
         Rule(
             f"{name}-amounts",
             f"!self.exists(key, {wrong_amount})",
             "an amount is not a quantity, such as 500m, 20 or 40Gi",
-            message_expression=(
-                f"'the amount of ' + self.filter(key, {wrong_amount}).join(', ') + ' must be a quantity, such as 500m, 20 or 40Gi'"
-            ),
+            message_expression=says("the amount of %s must be a quantity, such as 500m, 20 or 40Gi", f"self.filter(key, {wrong_amount})"),
         ),
     )
     return WithJsonSchema(

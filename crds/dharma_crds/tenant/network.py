@@ -20,7 +20,7 @@ class NetworkPeer(Struct):
     cel_rules = (
         Rule(
             "network-peer-one-member",
-            "has(self.namespace) != has(self.cidr)",
+            "has(self.__namespace__) != has(self.cidr)",
             "an entry of ingressFrom and egressTo must hold exactly one of namespace and cidr",
         ),
     )

@@ -1,10 +1,10 @@
-"""Rules of a Tenant that look at more than one field, in CEL."""
+"""Rules of a Tenant that look at more than one field, in CEL. `namespace` is a word of CEL itself and is written `__namespace__` there."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from dharma_crds.cel import Rule
+from dharma_crds.cel import Rule, says
 
 _UNKNOWN_PROJECT: Final = (
     "self.members.filter(m, has(m.projects) && m.projects.exists(p, !has(self.projects) || !self.projects.exists(known, known.name == p)))"
@@ -17,9 +17,9 @@ SPEC_RULES: Final = (
         "member-projects-exist",
         f"!has(self.members) || {_UNKNOWN_PROJECT}.size() == 0",
         "members[].projects names a project that this Tenant does not have; correct the name or add the project",
-        message_expression=(
-            f"'projects of member ' + {_UNKNOWN_PROJECT}[0].name"
-            " + ' has a name that is no project of this Tenant; correct the name or add the project'"
+        message_expression=says(
+            "projects of member %s has a name that is no project of this Tenant; correct the name or add the project",
+            f"{_UNKNOWN_PROJECT}[0].name",
         ),
         field_path=".members",
     ),
@@ -27,9 +27,10 @@ SPEC_RULES: Final = (
         "static-shares",
         f"!({_STATIC}) || (self.projects.all(p, has(p.share)) && {_SHARES} <= 100)",
         "with quota.distribution Static each project needs a share, and together they must not be more than 100 percent",
-        message_expression=(
-            "'quota.distribution Static needs a share for each project, together at most 100 percent; '"
-            f" + string(self.projects.filter(p, !has(p.share)).size()) + ' have none and the sum is ' + string({_SHARES})"
+        message_expression=says(
+            "quota.distribution Static needs a share for each project, together at most 100 percent; %s have none and the sum is %s",
+            "self.projects.filter(p, !has(p.share)).size()",
+            _SHARES,
         ),
         field_path=".projects",
     ),
@@ -37,16 +38,16 @@ SPEC_RULES: Final = (
         "project-count",
         "!has(self.quota) || !has(self.quota.projects) || !has(self.projects) || self.projects.size() <= self.quota.projects",
         "there are more projects than quota.projects allows; raise it or remove some",
-        message_expression=(
-            "'there are ' + string(self.projects.size()) + ' projects and quota.projects allows ' + string(self.quota.projects)"
-            " + '; raise it or remove some'"
+        message_expression=says(
+            "there are %s projects and quota.projects allows %s; raise it or remove some", "self.projects.size()", "self.quota.projects"
         ),
         field_path=".projects",
     ),
     Rule(
         "namespaces-differ",
-        "!has(self.projects) || self.projects.all(p, !has(p.namespace)"
-        " || self.projects.exists_one(other, has(other.namespace) && other.namespace == p.namespace))",
+        "!has(self.projects) || self.projects.all(p, !has(p.__namespace__)"
+        " ||"
+        " self.projects.filter(other, has(other.__namespace__) && other.__namespace__ == p.__namespace__).size() == 1)",
         "two projects have the same namespace; give each its own",
         reason="FieldValueDuplicate",
         field_path=".projects",
@@ -56,9 +57,10 @@ SPEC_RULES: Final = (
 PROJECT_RULES: Final = (
     Rule(
         "project-namespace-immutable",
-        "has(self.namespace) == has(oldSelf.namespace) && (!has(self.namespace) || self.namespace == oldSelf.namespace)",
+        "has(self.__namespace__) == has(oldSelf.__namespace__) &&"
+        " (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)",
         "the namespace of a project cannot change; make another project and move what is in it",
-        message_expression="'the namespace of project ' + self.name + ' cannot change; make another project and move what is in it'",
+        message_expression=says("the namespace of project %s cannot change; make another project and move what is in it", "self.name"),
         reason="FieldValueForbidden",
         field_path=".namespace",
     ),
@@ -74,11 +76,13 @@ PROJECT_RULES: Final = (
 MEMBER_RULES: Final = (
     Rule(
         "member-namespace",
-        "(self.kind == 'ServiceAccount') == has(self.namespace)",
+        "(self.kind == 'ServiceAccount') == has(self.__namespace__)",
         "a member of kind ServiceAccount needs namespace, and no other kind has one",
         message_expression=(
-            "self.kind == 'ServiceAccount' ? 'member ' + self.name + ' is a ServiceAccount and needs namespace; set it'"
-            " : 'member ' + self.name + ' is a ' + self.kind + ' and has no namespace; remove it'"
+            "self.kind == 'ServiceAccount' ? "
+            + says("member %s is a ServiceAccount and needs namespace; set it", "self.name")
+            + " : "
+            + says("member %s is a %s and has no namespace; remove it", "self.name", "self.kind")
         ),
         field_path=".namespace",
     ),
@@ -86,7 +90,7 @@ MEMBER_RULES: Final = (
         "member-not-system",
         "!self.name.startsWith('system:')",
         "names that begin with system: belong to Kubernetes itself and cannot be members",
-        message_expression="'member ' + self.name + ' belongs to Kubernetes itself and cannot be a member; remove it'",
+        message_expression=says("member %s belongs to Kubernetes itself and cannot be a member; remove it", "self.name"),
         reason="FieldValueForbidden",
         field_path=".name",
     ),
@@ -102,23 +106,28 @@ def ordered_amounts(smaller: str, larger: str) -> Rule:
         f"{smaller}-within-{larger}",
         f"!has(self.{smaller}) || !has(self.{larger}) || {broken}.size() == 0",
         f"{smaller} must not be more than {larger}; lower it or raise {larger}",
-        message_expression=(
-            f"'{smaller}.' + {broken}[0] + ' ' + string(self.{smaller}[{broken}[0]]) + ' is more than {larger}.' + {broken}[0] + ' '"
-            f" + string(self.{larger}[{broken}[0]]) + '; lower it or raise {larger}'"
+        message_expression=says(
+            f"{smaller}.%s %s is more than {larger}.%s %s; lower it or raise {larger}",
+            f"{broken}[0]",
+            f"self.{smaller}[{broken}[0]]",
+            f"{broken}[0]",
+            f"self.{larger}[{broken}[0]]",
         ),
         field_path=f".{smaller}",
     )
 
 
-_LONG_NAMES: Final = "self.spec.projects.filter(p, !has(p.namespace) && size(self.metadata.name) + size(p.name) > 62)"
+_LONG_NAMES: Final = "self.spec.projects.filter(p, !has(p.__namespace__) && size(self.metadata.name) + size(p.name) > 62)"
 ROOT_RULES: Final = (
     Rule(
         "namespace-names-fit",
         f"!has(self.spec.projects) || {_LONG_NAMES}.size() == 0",
         "the namespace of a project is called <tenant>-<project> and may have 63 characters; shorten a name or set namespace",
-        message_expression=(
-            f"'the namespace of project ' + {_LONG_NAMES}[0].name + ' would be called ' + self.metadata.name + '-' + {_LONG_NAMES}[0].name"
-            " + ', which is longer than 63 characters; shorten a name or set namespace'"
+        message_expression=says(
+            "the namespace of project %s would be called %s-%s, which is longer than 63 characters; shorten a name or set namespace",
+            f"{_LONG_NAMES}[0].name",
+            "self.metadata.name",
+            f"{_LONG_NAMES}[0].name",
         ),
         field_path=".spec.projects",
     ),

@@ -69,7 +69,7 @@ class Member(Struct):
     )
     role: Role = Field(description="Admin: all, with members' rights. Editor: all but rights. Viewer: read, without Secrets.")
     projects: Annotated[tuple[ProjectName, ...], LIST_SET] = Field(
-        default=(), max_length=64, description="Projects it works in. Default: all."
+        default=(), max_length=32, description="Projects it works in. Default: all."
     )
     expires_at: Time | None = Field(default=None, description="When the rights end. Default: never.")
 
@@ -88,7 +88,7 @@ class TenantSpec(Struct):
         default=(), max_length=64, description="Parts of the tenant, a namespace each. With none the tenant has no place to work in."
     )
     members: Annotated[tuple[Member, ...], list_map("kind", "name")] = Field(
-        default=(), max_length=256, description="Who works in its namespaces. Nobody else is given rights by the operator."
+        default=(), max_length=128, description="Who works in its namespaces. Nobody else is given rights by the operator."
     )
     quota: Quota = Field(default=Quota(), description="What the tenant may use in all.")
     limits: Limits | None = Field(default=None, description="Bounds for single containers and pods. Default: the plan's.")
