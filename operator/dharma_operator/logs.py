@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 @contextmanager
-def about(**fields: object) -> Iterator[None]:
+def about(**fields: object) -> Generator[None]:
     """All log lines of the body, and of tasks that it starts, carry these fields."""
     token = _about.set({**_about.get(), **fields})
     try:

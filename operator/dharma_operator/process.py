@@ -1,7 +1,9 @@
 """The operator process: its parts, their start, and their end."""
 
 import asyncio
+import contextlib
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 
@@ -81,6 +83,8 @@ class Operator:
     async def serve(self) -> None:
         """Run until a signal asks to stop. Raises what ended the process otherwise."""
         settings = self._settings
+        for number in (signal.SIGINT, signal.SIGTERM):  # until Kopf's own handlers take over
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as stack:
             await self._server.start(settings.address, settings.port)
             stack.push_async_callback(self._server.stop)
@@ -102,7 +106,8 @@ class Operator:
             self._watches = Watches(client, self._store, self._metrics)
             self._store.watch_on_demand_by(self._watches.ensure)
             self._audit = Audit(client, self._store, settings.namespaces)
-            await self._until_kinds_are_served(client)
+            if not await self._kinds_are_served(client):
+                return
             self._watches.start(CHILDREN, settings.namespaces)
             for part in (self._audit.serve(), self._measure_lag(), self._elect()):
                 self._in_background(part)
@@ -122,16 +127,19 @@ class Operator:
         finally:
             await self._end()
 
-    async def _until_kinds_are_served(self, client: Client) -> None:
-        """Kopf looks once which kinds there are: wait until all of ours are."""
+    async def _kinds_are_served(self, client: Client) -> bool:
+        """Wait until all of our kinds are served, for Kopf looks for them only once. False when the process is asked to stop meanwhile."""
         said = False
         while missing := await self._missing_kinds(client):
             self._waits_for = [f"the custom resource definitions of {', '.join(missing)}: install them (kubectl apply -f crds/)"]
             if not said:
                 _logger.warning("waiting for %s", self._waits_for[0])
             said = True
-            await asyncio.sleep(_CRD_RETRY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _CRD_RETRY_SECONDS)
+                return False
         self._waits_for = []
+        return True
 
     async def _missing_kinds(self, client: Client) -> list[str]:
         group = OWNERS[0]
@@ -213,6 +221,7 @@ class Operator:
         await self._lease.release()
         await self._watches.stop()
         await self._server.stop()
+        self._stop.set()  # Kopf waits five seconds for its own task that waits for this
 
     def _unhealthy(self) -> list[str]:
         return [f"the watch of {name} is dead" for name in self._watches.dead()] if not self._waits_for else []

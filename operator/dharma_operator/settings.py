@@ -1,6 +1,5 @@
 """All settings of the operator process: one typed model, read from `DHARMA_*` variables and from flags."""
 
-import socket
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -35,7 +34,8 @@ class Settings(BaseSettings):
     )
     pod_namespace: str = Field(default="default", description="Namespace the operator runs in; its Lease is kept there.")
     pod_name: str = Field(
-        default_factory=socket.gethostname, description="Name of this replica, shown as the Lease's holder. Default: the host name."
+        default="",
+        description="Name of the pod, by which a restarted container takes its own Lease back at once. No two running replicas may share it.",
     )
     service_account: str = Field(
         default="iac-dharma",
