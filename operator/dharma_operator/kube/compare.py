@@ -25,11 +25,6 @@ _QUANTITIES_IN = frozenset(
 _QUANTITIES = frozenset({"averageValue", "divisor", "sizeLimit"})
 _KEY_DEFAULTS: Mapping[str, Any] = {"protocol": "TCP"}
 """Members of a list item's key that the server fills in."""
-_LISTS_BY_ITEM = frozenset(
-    {"containers", "env", "finalizers", "hostAliases", "imagePullSecrets", "initContainers", "ownerReferences", "ports", "secrets",
-     "topologySpreadConstraints", "volumeMounts", "volumes"}
-)  # fmt: skip
-_MAPS_DROPPED_WHEN_EMPTY = frozenset({"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests"})
 _DEFAULTS: Mapping[str, tuple[Any, ...]] = {
     "apiGroup": ("rbac.authorization.k8s.io",), "apiVersion": ("v1",), "divisor": ("0",), "expirationSeconds": (3600,),
     "kind": ("PersistentVolumeClaim",), "protocol": ("TCP",), "status": ({"phase": "Pending"},), "volumeMode": ("Filesystem",),
@@ -52,7 +47,7 @@ def differences(wanted: Mapping[str, Any], live: Mapping[str, Any], manager: str
     owned = {member: fields for member, fields in applied_fields(live, manager).items() if member != "f:status"}
     found: list[str] = []
     _map(body, live, owned, "", "", found)
-    return found
+    return sorted(found)
 
 
 def trim(live: Manifest) -> Manifest:
@@ -105,11 +100,12 @@ def _value(wanted: Json, live: Json, owned: FieldSet, path: str, key: str, paren
         if not _leaf(owned):
             _map(wanted, live, owned, path, key, found)
         elif (wanted or key.lower().endswith("selector")) and not _same(wanted, live, key, parent):
+            # (Another {} asks for nothing more than to be there, and what others put into it is theirs.)
             found.append(path)
     elif is_list(wanted) and is_list(live):
         if not _leaf(owned):
             _items(wanted, live, owned, path, key, found)
-        elif (wanted or key not in _LISTS_BY_ITEM) and not _same(wanted, live, key, parent):
+        elif not _same(wanted, live, key, parent):
             found.append(path)
     elif not _same(wanted, live, key, parent):
         found.append(path)
@@ -150,7 +146,7 @@ def _same(wanted: Json, live: Json, key: str, parent: str) -> bool:
     """Compare two values that have one owner as a whole."""
     if is_map(wanted) and is_map(live):
         return all(
-            _same(value, live[name], name, key) if live.get(name) is not None else _dropped(name, value) for name, value in wanted.items()
+            _same(value, live[name], name, key) if live.get(name) is not None else _dropped(value) for name, value in wanted.items()
         ) and all(name in wanted or value is None or value in _DEFAULTS.get(name, ()) for name, value in live.items())
     if is_list(wanted) and is_list(live):
         return len(wanted) == len(live) and all(_same(one, other, "", key) for one, other in zip(wanted, live, strict=True))
@@ -159,10 +155,9 @@ def _same(wanted: Json, live: Json, key: str, parent: str) -> bool:
     return (parent in _QUANTITIES_IN or key in _QUANTITIES) and _same_quantity(wanted, live)
 
 
-def _dropped(name: str, value: Json) -> bool:
-    """Whether the server leaves out `value`, being empty, when it stores it."""
-    # An empty selector is not nothing: it selects all.
-    return not value and (not is_map(value) or name in _MAPS_DROPPED_WHEN_EMPTY)
+def _dropped(value: Json) -> bool:
+    """Whether the server leaves out `value`, being empty, when it stores it. (Maps are not: an empty selector selects all.)."""
+    return not value and not is_map(value)
 
 
 def _same_quantity(wanted: Json, live: Json) -> bool:

@@ -7,10 +7,20 @@ from typing import Any, cast
 from dharma_handlers.outcome import Manifest
 from dharma_operator.kube.wire import Json, is_map
 
+_KEPT_ONLY_WHEN_FILLED = frozenset(
+    {"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests", "containers", "env", "finalizers", "hostAliases",
+     "imagePullSecrets", "initContainers", "ownerReferences", "ports", "secrets", "topologySpreadConstraints", "volumeMounts", "volumes"}
+)  # fmt: skip
+"""Maps whose members, and lists whose items, have owners of their own. Empty, they say nothing, but would be owned, or fought over."""
+
 
 def prepared(manifest: Mapping[str, Any]) -> Manifest:
-    """Return the object as it is sent and compared: without nulls, Secrets with `data` only, LimitRanges with the server's defaults."""
-    clean: Manifest = _without_nulls(manifest)
+    """Return the object as it is sent and compared.
+
+    That is without nulls and without empty maps and lists of which the server keeps no trace, Secrets with `data` only, LimitRanges with the
+    server's defaults.
+    """
+    clean: Manifest = _clean(manifest)
     if clean.get("kind") == "Secret" and "stringData" in clean:
         texts: dict[str, str] = clean.pop("stringData")
         clean["data"] = {**clean.get("data", {}), **{key: b64encode(text.encode()).decode() for key, text in texts.items()}}
@@ -20,11 +30,12 @@ def prepared(manifest: Mapping[str, Any]) -> Manifest:
     return clean
 
 
-def _without_nulls(value: Json) -> Json:
+def _clean(value: Json) -> Json:
     if is_map(value):
-        return {key: _without_nulls(member) for key, member in value.items() if member is not None}
+        cleaned = {key: _clean(member) for key, member in value.items() if member is not None}
+        return {key: member for key, member in cleaned.items() if member not in ({}, []) or key not in _KEPT_ONLY_WHEN_FILLED}
     if isinstance(value, (list, tuple)):
-        return [_without_nulls(item) for item in cast("Sequence[Json]", value)]
+        return [_clean(item) for item in cast("Sequence[Json]", value)]
     return value
 
 
