@@ -89,7 +89,13 @@ def byte_format(least: str = "1") -> Format:
 
 def cpu_format(least: str = "1m") -> Format:
     """CPU shares from `least` on."""
-    return _quantity_format("cpu", _CPU, least, "CPUs as a number or in thousandths, such as 2 or 500m", "CPUs, as a Kubernetes quantity")
+    return _quantity_format(
+        "cpu",
+        _CPU,
+        least,
+        "CPUs as a number or in thousandths, such as 2 or 500m",
+        "CPUs, as a Kubernetes quantity (fractions in quotes or thousandths)",
+    )
 
 
 def _quantity_format(name: str, pattern: str, least: str, what: str, unit: str) -> Format:

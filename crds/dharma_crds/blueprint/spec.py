@@ -93,10 +93,10 @@ class MaintenanceWindow(Struct):
 
 
 class HibernationSchedule(Struct):
-    """When components stop and start again."""
+    """When components stop and start again. Not `off` and `on`: unquoted, YAML reads those as false and true."""
 
-    off: Cron = Field(description="When components are stopped, as cron. Their data stays.")
-    on: Cron = Field(description="When they are started again, as cron.")
+    stop: Cron = Field(description="When components are stopped, as cron. Their data stays.")
+    start: Cron = Field(description="When they are started again, as cron.")
     time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of both.")
 
 
