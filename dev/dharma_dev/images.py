@@ -48,9 +48,8 @@ def ensure(names: list[str]) -> None:
     wanted = [Wanted(image, tag_of(image, release, base.reference)) for image in select(names)]
     present = images_node.loaded()
     missing = [one for one in wanted if one.reference not in (present or set())]
-    if missing:
-        _make(missing, base, load=present is not None)
-    write_values({one.image.name: one.tag for one in wanted})
+    made = _make([one.image for one in missing], base, load=present is not None) if missing else []
+    write_values({one.image.name: one.tag for one in [*wanted, *made]})
     place = "in the cluster" if present is not None else "built; the cluster does not run, so `make images` loads them later"
     names_made = ", ".join(sorted(one.image.name for one in wanted))
     say(f"images: {names_made}: {place} ({len(missing)} changed, {time.monotonic() - begun:.1f} s)")
@@ -63,41 +62,37 @@ def write_values(tags: dict[str, str]) -> None:
     files.write(paths.IMAGES_VALUES, values({name: tag for name, tag in {**before, **tags}.items() if name in known}))
 
 
-def _make(missing: list[Wanted], base: Base, *, load: bool) -> None:
+def _make(missing: list[Image], base: Base, *, load: bool) -> list[Wanted]:
     packages.ensure()
     with _alone():
         base.store.prepare()
         base.ensure(paths.LOGS / "image-base.log")
-        built = base.store.references()
         with ThreadPoolExecutor(PARALLEL) as pool:
             jobs = [
-                pool.submit(_make_one, one, base, place=f"{number} of {len(missing)}", build=one.reference not in built, load=load)
-                for number, one in enumerate(missing, 1)
+                pool.submit(_make_one, image, base, place=f"{number} of {len(missing)}", load=load)
+                for number, image in enumerate(missing, 1)
             ]
         _raise_all([failure for job in jobs if (failure := job.exception()) is not None])
         remove_unused(IMAGES_CACHE, base.store.folder)
+    return [job.result() for job in jobs]
 
 
-def _make_one(one: Wanted, base: Base, *, place: str, build: bool, load: bool) -> None:
-    title = f"image {one.image.name} ({place})"
-    if build:
-        with step(f"{title}: building", log=one.log):
-            one.log.unlink(missing_ok=True)
-            _build(one, base)
-    if load:
-        with step(f"{title}: loading into the cluster"), tempfile.TemporaryDirectory(dir=IMAGES_CACHE) as folder:
-            archive = Path(folder) / "image.tar"
-            base.store.export(one.reference, archive)
-            images_node.load(archive, one.reference)
-
-
-def _build(one: Wanted, base: Base) -> None:
-    """Build from a copy of the inputs whose hash is the tag. Raises UserError when they were edited since the tag was computed."""
+def _make_one(image: Image, base: Base, *, place: str, load: bool) -> Wanted:
+    """Build an image from a copy of its inputs, and load it; return it with that copy's tag, as files may be edited all the while."""
+    title = f"image {image.name} ({place})"
     with tempfile.TemporaryDirectory(dir=IMAGES_CACHE) as folder:
-        frozen = snapshot(one.image, Path(folder))
-        if tag_of(frozen, version(), base.reference) != one.tag:
-            raise UserError(f"Files of the image `{one.image.name}` were edited just as its build began: run the command again.")
-        base.store.build(frozen, one.reference, base.reference, one.log)
+        frozen = snapshot(image, Path(folder) / "context")
+        made = Wanted(image, tag_of(frozen, version(), base.reference))
+        if made.reference not in base.store.references():
+            with step(f"{title}: building", log=made.log):
+                made.log.unlink(missing_ok=True)
+                base.store.build(frozen, made.reference, base.reference, made.log)
+        if load:
+            with step(f"{title}: loading into the cluster"):
+                archive = Path(folder) / "image.tar"
+                base.store.export(made.reference, archive)
+                images_node.load(archive, made.reference)
+    return made
 
 
 def _raise_all(failures: list[BaseException]) -> None:

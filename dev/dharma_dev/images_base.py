@@ -53,7 +53,8 @@ class Base:
         self.mirrors = machine_mirrors()
         self.key = base_key(self.mirrors, dt.datetime.now(dt.UTC).date())
         self.reference = f"{REGISTRY}/{REPOSITORY}/base:{self.key}"
-        self.store = Store(folder=IMAGES_CACHE / self.key, run_folder=RUN_FOLDER / self.key)
+        folder = IMAGES_CACHE / self.key
+        self.store = Store(folder=folder, run_folder=RUN_FOLDER / files.digest([], str(folder)))
 
     def ensure(self, log: Path) -> None:
         """Make the base image if the store has none. Raises CommandError."""

@@ -126,8 +126,21 @@ def test_failed_build_shows_the_end_of_its_log_and_where_it_is_and_the_others_ar
 
 
 @pytest.mark.cluster
-def test_inputs_edited_as_the_build_begins_are_not_built_under_the_old_tag(broken: list[Wanted], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(images, "tag_of", lambda image, *_: "another" if image.context != broken[1].image.context else broken[1].tag)
-    with pytest.raises(UserError, match="`test-sound` were edited just as its build began: run the command again"):
-        images.ensure(["test-sound"])
-    assert broken[1].reference not in Base().store.references()
+def test_files_edited_while_images_are_made_end_under_the_tag_of_what_was_built(broken: list[Wanted], monkeypatch: pytest.MonkeyPatch):
+    sound = broken[1]
+
+    def edit(base: Base, log: Path) -> None:
+        sound.image.dockerfile.write_text(f"{sound.image.dockerfile.read_text()}LABEL edited=yes\n")
+
+    monkeypatch.setattr(Base, "ensure", edit)
+    store = Base().store
+    monkeypatch.setattr(images, "IMAGES", [sound.image])
+    images.ensure(["test-sound"])
+    edited = tag_of(sound.image, version(), Base().reference)
+    try:
+        assert edited != sound.tag
+        assert tags_in(paths.IMAGES_VALUES.read_text()) == {"test-sound": edited}
+        assert sound.reference not in store.references()
+        assert store.buildah("inspect", "--format", "{{.OCIv1.Config.Labels.edited}}", sound.image.reference(edited)).strip() == "yes"
+    finally:
+        store.buildah("rmi", sound.image.reference(edited))
