@@ -27,7 +27,7 @@ class Mirrors:
     security: str | None
 
     def sources_list(self, suite: str) -> str:
-        """The one-line apt sources of `suite`; empty when the archive's address is not known."""
+        """Return the one-line apt sources of `suite`; empty when the archive's address is not known."""
         lines: list[str] = []
         if self.archive:
             lines += [f"deb {self.archive} {suite} main", f"deb {self.archive} {suite}-updates main"]
@@ -37,7 +37,7 @@ class Mirrors:
 
 
 def parse_one_line(text: str) -> Iterator[Source]:
-    """The binary sources of a `sources.list`."""
+    """Yield the binary sources of a `sources.list`."""
     for line in text.splitlines():
         found = _ONE_LINE.match(line.partition("#")[0].strip())
         if found:
@@ -45,7 +45,7 @@ def parse_one_line(text: str) -> Iterator[Source]:
 
 
 def parse_stanzas(text: str) -> Iterator[Source]:
-    """The enabled binary sources of a deb822 `*.sources` file."""
+    """Yield the enabled binary sources of a deb822 `*.sources` file."""
     without_comments = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", without_comments):
         fields = _fields(stanza)
@@ -57,7 +57,7 @@ def parse_stanzas(text: str) -> Iterator[Source]:
 
 
 def _fields(stanza: str) -> Mapping[str, str]:
-    """The fields of one stanza by lower-case name; an indented line continues the field before it."""
+    """Return the fields of one stanza by lower-case name; an indented line continues the field before it."""
     fields: dict[str, str] = {}
     name = ""
     for line in stanza.splitlines():
@@ -71,7 +71,7 @@ def _fields(stanza: str) -> Mapping[str, str]:
 
 
 def choose_mirrors(sources: list[Source], codename: str) -> Mirrors:
-    """The mirrors among `sources` that serve the machine's own Debian release; only plain http and https ones, as debootstrap can use."""
+    """Pick the mirrors of the machine's own Debian release; only http and https ones, as debootstrap reads no others."""
     usable = [source for source in sources if "main" in source.components and re.match(r"https?://", source.uri)]
     archive = next((source.uri for source in usable if source.suite in {codename, "stable"}), None)
     security = next((source.uri for source in usable if source.suite in {f"{codename}-security", "stable-security"}), None)
@@ -79,7 +79,7 @@ def choose_mirrors(sources: list[Source], codename: str) -> Mirrors:
 
 
 def machine_mirrors() -> Mirrors:
-    """The mirrors of this machine; none on another distribution than Debian, where debootstrap's own default serves."""
+    """Read the mirrors of this machine; none on another distribution than Debian, where debootstrap's own default serves."""
     release = dict(line.split("=", 1) for line in OS_RELEASE.read_text().splitlines() if "=" in line) if OS_RELEASE.exists() else {}
     if release.get("ID", "").strip('"') != "debian":
         return Mirrors(archive=None, security=None)

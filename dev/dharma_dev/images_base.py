@@ -39,7 +39,7 @@ POLICY = "#!/bin/sh\nexit 101\n"
 
 
 def base_key(mirrors: Mirrors, today: dt.date) -> str:
-    """What tells one base image from another: suite, architecture, ISO week, mirrors, recipe."""
+    """Tell one base image from another by suite, architecture, ISO week, mirrors, recipe."""
     year, week, _ = today.isocalendar()
     words = (SUITE, platform.machine(), mirrors.sources_list(SUITE), RECIPE, DPKG_SETTINGS, APT_SETTINGS)
     return f"{SUITE}-{year}w{week:02}-{files.digest([], *words)}"
@@ -89,7 +89,7 @@ def configure(root: Path, mirrors: Mirrors) -> None:
 
 
 def release_checks() -> str:
-    """The machine's own settings on dates of release files: a mirror may serve an older snapshot."""
+    """Return the machine's own settings on dates of release files: a mirror may serve an older snapshot."""
     dump = command(["apt-config", "dump"])
     return "".join(f"{line}\n" for line in dump.splitlines() if line.startswith(("Acquire::Check-Valid-Until ", "Acquire::Check-Date ")))
 

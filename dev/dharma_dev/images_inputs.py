@@ -33,7 +33,7 @@ class Image:
         return f"{REPOSITORY}/{self.name}"
 
     def reference(self, tag: str) -> str:
-        """The full reference, as a pod names it."""
+        """Return the full reference, as a pod names it."""
         return f"{REGISTRY}/{self.repository}:{tag}"
 
 
@@ -48,7 +48,7 @@ IMAGES = [
 
 
 def select(names: list[str]) -> list[Image]:
-    """The images of these names, all when there are none. Raises UserError for a name that is no image's."""
+    """Return the images of these names, all when there are none. Raises UserError for a name that is no image's."""
     known = {image.name: image for image in IMAGES}
     for name in names:
         if name not in known:
@@ -57,13 +57,13 @@ def select(names: list[str]) -> list[Image]:
 
 
 def version() -> str:
-    """The project's version."""
+    """Return the project's version."""
     project = tomllib.loads((paths.CHECKOUT / "pyproject.toml").read_text())["project"]
     return str(project["version"])
 
 
 def copied(dockerfile: str) -> list[str]:
-    """The paths in the build context that a Dockerfile copies; what it copies from its own earlier stages is left out."""
+    """Return the paths in the build context that a Dockerfile copies; what it copies from its own earlier stages is left out."""
     sources: list[str] = []
     for line in re.sub(r"\\\n", " ", dockerfile).splitlines():
         words = shlex.split(line, comments=True)
@@ -91,7 +91,7 @@ def inputs(image: Image) -> list[Path]:
 
 
 def tag_of(image: Image, release: str, base: str) -> str:
-    """The tag `<version>-<hash>`: the hash of the image's inputs, where they lie, and the base image's reference `base`."""
+    """Return the tag `<version>-<hash>`: the hash of the image's inputs, where they lie, and the base image's reference `base`."""
     members = inputs(image)
     places = [str(member.relative_to(image.context)) for member in members]
     return f"{release}-{files.digest(members, *places, base)}"
@@ -107,7 +107,7 @@ def snapshot(image: Image, folder: Path) -> Image:
 
 
 def values(tags: dict[str, str]) -> str:
-    """A Helm values fragment that names the images by their tags; `tags` maps each image's name to its tag."""
+    """Write a Helm values fragment that names the images by their tags; `tags` maps each image's name to its tag."""
     entry = {name: f"{{registry: {REGISTRY}, repository: {REPOSITORY}/{name}, tag: {tag}}}" for name, tag in tags.items()}
     lines = ["# Written by `make images`."]
     if "operator" in entry:
@@ -118,5 +118,5 @@ def values(tags: dict[str, str]) -> str:
 
 
 def tags_in(fragment: str) -> dict[str, str]:
-    """The tags by image name that `values` wrote into a fragment."""
+    """Read back the tags by image name that `values` wrote into a fragment."""
     return dict(re.findall(rf"repository: {REPOSITORY}/([\w-]+), tag: ([^}}\s]+)}}", fragment))

@@ -19,7 +19,7 @@ def containerd(*arguments: str | Path) -> str:
 
 
 def loaded() -> set[str] | None:
-    """The references of the images that the node has; None when its containerd does not run."""
+    """Return the references of the images that the node has; None when its containerd does not run."""
     if not paths.CONTAINERD_SOCKET.exists():
         return None
     with contextlib.suppress(CommandError):

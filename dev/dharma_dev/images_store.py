@@ -20,7 +20,7 @@ KEEP_UNUSED = 14 * 24 * 3600
 
 
 def machine_certificates() -> Path | None:
-    """The machine's bundle of certificate authorities, if it has one."""
+    """Find the machine's bundle of certificate authorities, if it has one."""
     named = [Path(os.environ[name]) for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
     return next((path for path in [*named, CERTIFICATE_BUNDLE] if path.is_file()), None)
 
@@ -59,7 +59,7 @@ class Store:
         return command(["buildah", *arguments], env={"CONTAINERS_STORAGE_CONF": str(self.config)}, log=log)
 
     def references(self) -> set[str]:
-        """The full references of all images that are here."""
+        """Return the full references of all images that are here."""
         if not self.config.exists():
             return set()
         return set(self.buildah("images", "--format", "{{.Name}}:{{.Tag}}").split())
