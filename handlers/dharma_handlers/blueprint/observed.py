@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from dharma_handlers.blueprint.actions import Action
 from dharma_handlers.outcome import Manifest
 
 ObjectName: TypeAlias = tuple[str, str]
@@ -193,11 +194,13 @@ class Observed:
     """This Blueprint's Secrets, decoded: name → key → value."""
     patroni_config_maps: frozenset[str] | None = None
     """Names of Patroni's own ConfigMaps (label `dharma.io/blueprint`, not `app.kubernetes.io/managed-by`). None: not asked."""
+    namespace_labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Labels of the Blueprint's own namespace: which Tenant and project it belongs to."""
     claimed: Mapping[ObjectName, str] = field(default_factory=dict[ObjectName, str])
     """Managed objects of this namespace that belong to another owner → that owner, e.g. `Blueprint shop-db`."""
     components: Mapping[str, ComponentObserved] = field(default_factory=dict[str, ComponentObserved])
     """By component name; absent: nothing of it could be asked yet."""
     failures: tuple[ActionFailure, ...] = ()
     """What went wrong when this reconcile's actions ran (a second decision in the same reconcile sees it)."""
-    done: tuple[str, ...] = ()
-    """`Action.describe()` of what this reconcile did already, oldest first."""
+    done: tuple[Action, ...] = ()
+    """What this reconcile did already, oldest first."""
