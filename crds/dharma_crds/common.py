@@ -17,9 +17,8 @@ FreeForm = Annotated[Mapping[str, Any], PRESERVE_UNKNOWN]
 
 
 def quantity_at_least(larger: str, smaller: str) -> str:
-    """CEL: the quantity `larger` is not less than `smaller`. One that is misspelt passes here: its own rule names it."""
-    readable = f"!isQuantity(string({larger})) || !isQuantity(string({smaller}))"
-    return f"({readable} || quantity(string({larger})).compareTo(quantity(string({smaller}))) >= 0)"
+    """CEL: of two strings the quantity `larger` is not less than `smaller`. One that is misspelt passes here: its own rule names it."""
+    return f"(!isQuantity({larger}) || !isQuantity({smaller}) || quantity({larger}).compareTo(quantity({smaller})) >= 0)"
 
 
 def same_if_set(field: str) -> str:
@@ -37,7 +36,8 @@ class ResourceAmounts(Struct):
 def _limit_covers(resource: str) -> str:
     limit, request = f"self.limits.{resource}", f"self.requests.{resource}"
     absent = f"!has(self.limits) || !has({limit}) || !has(self.requests) || !has({request})"
-    return f"{absent} || {quantity_at_least(limit, request)}"
+    covers = quantity_at_least(f"string({limit})", f"string({request})") if resource == "cpu" else quantity_at_least(limit, request)
+    return f"{absent} || {covers}"
 
 
 LIMITS_COVER_REQUESTS: Final = tuple(

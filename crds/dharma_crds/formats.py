@@ -34,12 +34,14 @@ class Format:
     rule: str
     accepts: Callable[[str], bool]
     unit: str | None = None
+    text_only: bool = False
+    """A quantity that the API server takes as a string alone: nobody writes bytes as a number, and `kubectl explain` shows its type."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        keywords: JsonSchemaValue = handler(schema)
+        keywords: JsonSchemaValue = {"type": "string"} if self.text_only else handler(schema)
         keywords["maxLength"] = min(self.max_length, keywords.get("maxLength", self.max_length))
         keywords[VALIDATIONS] = [*keywords.get(VALIDATIONS, []), Rule(self.name, self.rule, self.sentence).as_schema()]
         if self.unit is not None:
@@ -84,7 +86,8 @@ DURATION: Final = r"([0-9]+(\.[0-9]+)?(h|m|s|ms))+"
 
 def byte_format(least: str = "1") -> Format:
     """Sizes in bytes from `least` on."""
-    return _quantity_format("bytes", _BYTES, least, "a size in bytes with a unit, such as 512Mi or 50Gi", "bytes, as a Kubernetes quantity")
+    what = "a size in bytes with a unit, such as 512Mi or 50Gi"
+    return _quantity_format("bytes", _BYTES, least, what, "bytes, as a Kubernetes quantity", text_only=True)
 
 
 def cpu_format(least: str = "1m") -> Format:
@@ -98,17 +101,19 @@ def cpu_format(least: str = "1m") -> Format:
     )
 
 
-def _quantity_format(name: str, pattern: str, least: str, what: str, unit: str) -> Format:
+def _quantity_format(name: str, pattern: str, least: str, what: str, unit: str, *, text_only: bool = False) -> Format:
     compiled, floor = re.compile(pattern), Quantity(least)
     bound = f", and at least {least}" if least not in {"1", "1m", "0"} else ""
-    rule = f"string(self).matches(r'^({pattern})$') && quantity(string(self)).compareTo(quantity('{least}')) >= 0"
+    text = "self" if text_only else "string(self)"
+    rule = f"{text}.matches(r'^({pattern})$') && quantity({text}).compareTo(quantity('{least}')) >= 0"
     return Format(
         f"{name}-{least}" if bound else name,
         f"must be {what}{bound}",
         32,
         rule,
-        lambda text: compiled.fullmatch(text) is not None and Quantity(text) >= floor,
+        lambda value: compiled.fullmatch(value) is not None and Quantity(value) >= floor,
         unit,
+        text_only,
     )
 
 

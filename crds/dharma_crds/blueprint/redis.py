@@ -51,8 +51,8 @@ class RedisResources(Struct):
 def _above_max_memory(part: str) -> str:
     amount = f"self.resources.{part}.memory"
     absent = f"!has(self.resources.{part}) || !has({amount})"
-    unreadable = f"!isQuantity(string({amount})) || !isQuantity(string(self.maxMemory))"
-    return f"{absent} || {unreadable} || quantity(string({amount})).isGreaterThan(quantity(string(self.maxMemory)))"
+    unreadable = f"!isQuantity({amount}) || !isQuantity(self.maxMemory)"
+    return f"{absent} || {unreadable} || quantity({amount}).isGreaterThan(quantity(self.maxMemory))"
 
 
 class Redis(Struct):
@@ -76,9 +76,8 @@ class Redis(Struct):
         ),
         Rule(
             "redis-storage-room",
-            "self.persistence == 'None' || !isQuantity(string(self.storage.size)) || !isQuantity(string(self.maxMemory))"
-            " || quantity(string(self.storage.size)).compareTo(quantity(string(self.maxMemory))"
-            ".add(quantity(string(self.maxMemory)))) >= 0",
+            "self.persistence == 'None' || !isQuantity(self.storage.size) || !isQuantity(self.maxMemory)"
+            " || quantity(self.storage.size).compareTo(quantity(self.maxMemory).add(quantity(self.maxMemory))) >= 0",
             "redis.storage.size must be at least twice maxMemory, for the file being rewritten; raise it, or set persistence: None",
             message_expression=says(
                 "storage.size %s must be at least twice maxMemory %s, for the file being rewritten; raise it, or set persistence: None",

@@ -14,6 +14,8 @@ from dharma_crds.generator.schema import Schema, spell_default, structural_schem
 
 NOTE: Final = "This page is generated from the models in `crds/dharma_crds` by `make generate`."
 INDEX: Final = "README.md"
+_LONG_ROWS: Final = "<!-- pyml disable-num-lines 10000 line-length-->"
+"""A row of a table is one line, however long."""
 
 
 def page_name(model: type[CustomResource]) -> str:
@@ -38,7 +40,7 @@ def kind_page(model: type[CustomResource]) -> str:
     schema = structural_schema(model)
     meta = model.crd
     sections = [
-        f"# {_kind(model)}",
+        f"{_LONG_ROWS}\n\n# {_kind(model)}",
         f"{schema['description']} {NOTE}",
         f"`apiVersion: {API_VERSION}`, {meta.scope.lower()}; for kubectl `{meta.short_name}` or `{meta.plural}.dharma.io`.",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dharma_crds.cel import Rule, says
+from dharma_crds.common import quantity_at_least
 
 _UNKNOWN_PROJECT: Final = (
     "self.members.filter(m, has(m.projects) && m.projects.exists(p, !has(self.projects) || !self.projects.exists(known, known.name == p)))"
@@ -99,9 +100,8 @@ MEMBER_RULES: Final = (
 
 def ordered_amounts(smaller: str, larger: str) -> Rule:
     """`smaller` of each resource must not be more than `larger`, where both are set."""
-    readable = f"!isQuantity(string(self.{larger}[r])) || !isQuantity(string(self.{smaller}[r]))"
-    fits = f"quantity(string(self.{larger}[r])).compareTo(quantity(string(self.{smaller}[r]))) >= 0"
-    broken = f"self.{smaller}.filter(r, r in self.{larger} && !({readable} || {fits}))"
+    fits = quantity_at_least(f"string(self.{larger}[r])", f"string(self.{smaller}[r])")
+    broken = f"self.{smaller}.filter(r, r in self.{larger} && !{fits})"
     return Rule(
         f"{smaller}-within-{larger}",
         f"!has(self.{smaller}) || !has(self.{larger}) || {broken}.size() == 0",
