@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from dharma_dev.images_inputs import IMAGES, TEST_IMAGE, tags_in
 from dharma_dev.paths import CHECKOUT, IMAGES_VALUES, LINKS_DIR
 from dharma_dev.run import CommandError, UserError, command, say, step
 
@@ -165,7 +166,8 @@ def _client_pod() -> dict[str, Any]:
 
 def _toolbox() -> str:
     """Return the client image that `make images` built."""
-    return (LINKS_DIR / "toolbox-image").read_text().strip()
+    tags = tags_in(IMAGES_VALUES.read_text())
+    return next(image.reference(tags[TEST_IMAGE]) for image in IMAGES if image.name == TEST_IMAGE)
 
 
 def _kubectl(*arguments: str, stdin: str | None = None) -> str:

@@ -55,7 +55,7 @@ def images() -> dict[str, str]:
     """Full references of the product's images, by name. Fails with the remedy when they were not built."""
     assert IMAGES.exists(), "the images are not built; run: make images"
     listed = yaml.safe_load(IMAGES.read_text())
-    parts = {"operator": listed["image"], **listed["images"]}
+    parts = {"operator": listed["image"], **listed["images"], **listed["global"]}
     return {name: f"{part['registry']}/{part['repository']}:{part['tag']}" for name, part in parts.items()}
 
 
