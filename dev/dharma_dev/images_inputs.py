@@ -37,9 +37,9 @@ class Image:
         return f"{REGISTRY}/{self.repository}:{tag}"
 
 
-# The longest build first, so that the others fit beside it.
 # Clients for the demo and the tests; the product does not use it.
 TEST_IMAGE = "toolbox"
+# The longest build first, so that the others fit beside it.
 IMAGES = [
     Image("postgres", paths.CHECKOUT / "images/postgres"),
     Image("operator", paths.CHECKOUT),
