@@ -88,5 +88,5 @@ def _whole_number(component: str, text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise ValueError(f"parameters.max_connections of component {component} is {text!r}; write a whole number such as 200")
+        raise ValueError(f"parameters.max_connections of component {component} must be a whole number such as 200")
     return int(text)

@@ -19,7 +19,7 @@ class ComponentStatus(Struct):
     """One component at a look."""
 
     name: str = Field(description="Name of the component.")
-    type: str = Field(description="postgres, pgbouncer or redis.")
+    type: str = Field(description="What it is: postgres, pgbouncer or redis.")
     ready: str = Field(default="", description="Pods that serve of those wanted, such as 3/3.")
     phase: str | None = Field(default=None, description="What it is doing now, in a word.")
     primary: str | None = Field(default=None, description="Pod that takes writes.")

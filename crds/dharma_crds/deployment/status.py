@@ -40,11 +40,11 @@ class CheckStatus(Struct):
 class Rollback(Struct):
     """The last time that it went back."""
 
-    time: Time | None = Field(default=None, description="When.")
+    time: Time | None = Field(default=None, description="When it went back.")
     from_: str | None = Field(
         default=None, validation_alias="from", serialization_alias="from", description="Hash of the version that was left."
     )
-    reason: str | None = Field(default=None, description="Why.")
+    reason: str | None = Field(default=None, description="Why, in one stable CamelCase word.")
 
 
 class DeploymentStatus(Status):
