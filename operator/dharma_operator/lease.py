@@ -1,6 +1,6 @@
 """Which replica acts: by a Lease, as client-go's leader election does it.
 
-The holder renews three times within the lease's duration and gives up by itself when it could not renew for two thirds of it, so
+The holder renews three times within the lease's duration and gives up by itself when it could not renew for four fifths of it, so
 before anyone else may take over. A standby takes over when the Lease has been released, or has not changed for its whole duration
 by the standby's own clock: clocks of different machines are never compared.
 """
@@ -85,7 +85,7 @@ class Lease:
 
     async def keep(self) -> None:
         """Renew until it fails. Raises LostLeaseError, always before another replica may act."""
-        deadline = self._seconds * 2 / 3
+        deadline = self._seconds * 4 / 5
         pause = self._seconds / 3
         while True:
             await asyncio.sleep(pause)

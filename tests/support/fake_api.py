@@ -98,6 +98,7 @@ class FakeClient:
         self, key: ObjectKey, body: Any, *, subresource: str | None = None, uid: str | None = None, resource_version: str | None = None
     ) -> Manifest:
         await self._begin("patch", key)
+        del subresource
         live = self.api.objects.get(key)
         if live is None:
             raise NotFound(404, "NotFound", f"{key} not found")
@@ -117,6 +118,7 @@ class FakeClient:
 
     async def watch(self, resource: Resource, namespace: str | None = None, *, trim: Any = None, **_: Any) -> AsyncIterator[WatchItem]:
         await self._begin("watch", resource)
+        del trim
         queue: asyncio.Queue[WatchItem | ApiError] = asyncio.Queue()
         found = self.api.listing(resource, namespace)
         self.api.queues.append((resource, queue))
