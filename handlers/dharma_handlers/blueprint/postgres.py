@@ -34,7 +34,7 @@ def objects(scope: Scope, postgres: Postgres) -> list[Wanted]:
 def instances(scope: Scope, postgres: Postgres) -> int:
     """Decide how many pods there are: what the spec says, but none that goes away may be the primary.
 
-    Until leadership has moved to one that stays (`actions` sees to that), or as long as nobody knows the primary, the number stays as it is.
+    Until leadership has moved to one that stays, and as long as nobody knows the primary, the number stays as it is.
     """
     if scope.stopped:
         return 0

@@ -20,7 +20,7 @@ def service(
 
 
 def disruption_budget(scope: Scope) -> Manifest:
-    """Build the PodDisruptionBudget: one pod at a time. A broken one may always go, and so may the only one, or no node could be drained."""
+    """Build the PodDisruptionBudget: one pod at a time. A broken one may always go; so may the only one, or no node could be drained."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
