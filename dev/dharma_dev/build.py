@@ -13,7 +13,8 @@ from dharma_dev.run import CommandError, UserError, command, step
 MODULE = "github.com/iac-dharma/iac-dharma/dev/go"
 CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 PLUGINS = "github.com/containernetworking/plugins/plugins"
-TAGS = "no_btrfs no_zfs no_devmapper"
+# Without the state of version control in the programs: they are the same for the same sources.
+BUILD_FLAGS = ["-buildvcs=false", "-tags", "no_btrfs no_zfs no_devmapper"]
 # One `go build` for all of these, so that each package they share is compiled once.
 CORE_PACKAGES = [
     f"{MODULE}/cmd/kube",
@@ -30,10 +31,14 @@ CORE_PACKAGES = [
 ]
 CORE_SOURCES = ["cmd/kube", "cmd/coredns", "cmd/pause"]
 AGENT = "dharma-agent"
-AGENT_PACKAGES = [f"{MODULE}/cmd/agent"]
-AGENT_SOURCES = ["cmd/agent", "internal"]
+POLICY_PLUGIN = "policy-cni"
+# The agent, the CNI plugin through which a pod waits for its rules, and the two ends of the connections that tests make.
+AGENT_PACKAGES = [f"{MODULE}/cmd/agent", f"{MODULE}/cmd/{POLICY_PLUGIN}", f"{MODULE}/cmd/probe"]
+AGENT_SOURCES = ["cmd/agent", f"cmd/{POLICY_PLUGIN}", "cmd/probe", "internal"]
 # Programs that run as pods: each becomes an image.
 IMAGE_PROGRAMS = ["pause", "coredns", "metrics-server"]
+# In each result: the hash of each program, and the name of each image.
+RECORD = "result.json"
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def ensure() -> Programs:
     go = wheels.go(minimum_go(go_mod))
     version = ".".join(map(str, wheels.go_version(go)))
     flags = link_flags(go_mod)
-    versions = files.digest([paths.GO_DIR / "go.sum"], *requirements(go_mod), version, flags, TAGS, platform.machine())
+    versions = files.digest([paths.GO_DIR / "go.sum"], *requirements(go_mod), version, flags, *BUILD_FLAGS, platform.machine())
 
     core_key = files.digest([paths.GO_DIR / source for source in CORE_SOURCES], versions, *CORE_PACKAGES)
     core = paths.BUILD_CACHE / f"core-{core_key}"
@@ -91,11 +96,17 @@ def ensure() -> Programs:
         _build(go, flags, CORE_PACKAGES, core, "Kubernetes, containerd, CoreDNS, Helm and metrics-server from source (once; minutes)")
     agent_key = files.digest([paths.GO_DIR / source for source in AGENT_SOURCES], versions)
     agent = paths.BUILD_CACHE / f"agent-{agent_key}"
-    if not list((paths.GO_DIR / "cmd" / "agent").glob("*.go")):  # TEMPORARY
-        (agent / "bin").mkdir(parents=True, exist_ok=True)
     if not agent.is_dir():
         _build(go, flags, AGENT_PACKAGES, agent, "the network policy and volume agent")
-    return Programs(core, agent, json.loads((core / "images.json").read_text()))
+    return Programs(core, agent, json.loads((core / RECORD).read_text())["images"])
+
+
+def version_of(program: Path) -> str:
+    """What tells two versions of a program apart: its hash, as its build recorded it."""
+    built = program.resolve()
+    record = json.loads((built.parents[1] / RECORD).read_text())
+    version: str = record["programs"][built.name]
+    return version
 
 
 def _build(go: Path, flags: str, packages: list[str], target: Path, title: str) -> None:
@@ -113,7 +124,7 @@ def _build(go: Path, flags: str, packages: list[str], target: Path, title: str) 
     with tempfile.TemporaryDirectory(dir=paths.BUILD_CACHE, prefix=".building.") as folder:
         work = Path(folder) / "result"
         (work / "bin").mkdir(parents=True)
-        argv = [str(go), "build", "-v", "-tags", TAGS, "-ldflags", flags, "-o", f"{work / 'bin'}/", *packages]
+        argv = [str(go), "build", "-v", *BUILD_FLAGS, "-ldflags", flags, "-o", f"{work / 'bin'}/", *packages]
         with step(f"Building {title}", log=log, progress=progress):
             command(argv, cwd=paths.GO_DIR, env=environment, log=log)
         finish(work)
@@ -124,7 +135,7 @@ def _package_count(go: Path, packages: list[str], environment: dict[str, str]) -
     """How many packages a build consists of; asking fetches the modules, so that a missing network shows here."""
     with step("Fetching Go modules"):
         try:
-            listing = command([go, "list", "-deps", "-tags", TAGS, *packages], cwd=paths.GO_DIR, env=environment)
+            listing = command([go, "list", "-deps", *BUILD_FLAGS, *packages], cwd=paths.GO_DIR, env=environment)
         except CommandError as error:
             raise UserError(
                 "The Go modules could not be fetched: no module proxy is reachable, or go.mod and go.sum do not fit the sources; "
@@ -134,10 +145,11 @@ def _package_count(go: Path, packages: list[str], environment: dict[str, str]) -
 
 
 def finish(work: Path) -> None:
-    """Make of a folder with built programs a complete result: images of those that run as pods."""
-    images: dict[str, str] = {}
+    """Make of a folder with built programs a complete result: images of those that run as pods, and the record of it all."""
+    names: dict[str, str] = {}
     (work / "images").mkdir()
-    for program in IMAGE_PROGRAMS:
-        if (work / "bin" / program).exists():
-            images[program] = oci.write_image(work / "bin" / program, work / "images" / f"{program}.tar", platform.machine())
-    (work / "images.json").write_text(json.dumps(images))
+    built = sorted((work / "bin").iterdir())
+    for program in built:
+        if program.name in IMAGE_PROGRAMS:
+            names[program.name] = oci.write_image(program, work / "images" / f"{program.name}.tar", platform.machine())
+    (work / RECORD).write_text(json.dumps({"programs": {program.name: files.digest([program]) for program in built}, "images": names}))

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from dharma_dev import build, checks, down, images, lock, report, up
+from dharma_dev import build, checks, down, images, lock, report, up, venv
 from dharma_dev.run import UserError, say
 
 
@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("component", nargs="?", help="a part, as `status` names it; `audit` for the API server's audit log")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what comes")
     commands.add_parser("build", help="build the cluster's programs, start nothing")
+    commands.add_parser("venv", help="make this checkout's Python environment fit its locked dependencies")
     build_images = commands.add_parser("images", help="build the images that changed and load them into the cluster")
     build_images.add_argument("--only", action="append", default=[], metavar="NAME", help="only this image; may be given several times")
     return root
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         report.status()
     elif arguments.command == "logs":
         report.logs(arguments.component, follow=arguments.follow)
+    elif arguments.command == "venv":
+        venv.ensure()
     elif arguments.command == "images":
         checks.platform_and_rights()
         images.ensure(arguments.only)

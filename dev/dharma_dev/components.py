@@ -29,8 +29,8 @@ class Component:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what it is started with; the program's real path stands for the version."""
-        return files.digest(list(self.reads), *self.argv, str(Path(self.argv[0]).resolve()))
+        """A hash of what it is started with: program, arguments, files."""
+        return files.digest(list(self.reads), *self.argv, build.version_of(Path(self.argv[0])))
 
 
 def answers(url: str, expected: str = "ok") -> Callable[[], str]:
@@ -240,7 +240,7 @@ def kube_proxy(node: Node) -> Component:
     )
 
 
-def agent() -> Component:
-    """Network policies and volumes."""
-    argv = flags(kubeconfig=kubeconfig.of("agent"), volumes_root=paths.VOLUMES, state_dir=paths.AGENT_STATE)
-    return Component("agent", (program(build.AGENT), *argv), lambda: "", reads=(kubeconfig.of("agent"),))
+def agent(node: Node) -> Component:
+    """Network policies and volumes of a node."""
+    argv = flags(kubeconfig=kubeconfig.of("agent"), node=node.name, volumes_root=node.volumes, state_dir=node.agent_state)
+    return Component("agent", (program(build.AGENT), *argv), listens(node.agent_socket), reads=(kubeconfig.of("agent"),))

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from dharma_dev import paths
+from dharma_dev.build import POLICY_PLUGIN
 from dharma_dev.node import Node
 
 # Users of the cluster's own components: their reads are of no interest in the audit log, nor is what they write in passing.
@@ -109,7 +110,9 @@ def network(node: Node) -> dict[str, Any]:
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
-    return {"cniVersion": "1.0.0", "name": "iac-dharma-dev", "plugins": [bridge]}
+    # A pod starts only when its network policies are in force.
+    policy = {"type": POLICY_PLUGIN, "socket": str(node.agent_socket)}
+    return {"cniVersion": "1.0.0", "name": "iac-dharma-dev", "plugins": [bridge, policy]}
 
 
 def containerd(node: Node, sandbox_image: str, runc: str) -> str:

@@ -12,7 +12,7 @@ BEFORE_PODS = ["kubelet"]
 COMPONENT_GRACE = 20.0
 POD_GRACE = 10.0
 # Those of the agent.
-AGENT_TABLES = (("inet", "dharma-network"), ("bridge", "dharma-network"))
+AGENT_TABLES = (("inet", "dharma-policy"),)
 
 
 def stop_everything() -> None:

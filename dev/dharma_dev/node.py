@@ -58,6 +58,21 @@ class Node:
         return self.folder / "cni"
 
     @property
+    def volumes(self) -> Path:
+        """The files and mounts of persistent volumes, kept by the agent."""
+        return self.folder / "volumes"
+
+    @property
+    def agent_state(self) -> Path:
+        """The agent's folder."""
+        return self.folder / "agent"
+
+    @property
+    def agent_socket(self) -> Path:
+        """Where the agent takes the requests of the CNI plugin."""
+        return self.agent_state / "network.sock"
+
+    @property
     def cgroup(self) -> str:
         """The control group above all pods of the node; its name tells two state folders apart."""
         return f"{str(paths.STATE).strip('/').replace('/', '-')}-{self.name}"

@@ -29,9 +29,6 @@ CONFIG = STATE / "config"
 LOGS = STATE / "logs"
 ETCD_DATA = STATE / "etcd"
 NODES = STATE / "nodes"
-# One sparse file and one mount per volume, kept by the agent.
-VOLUMES = STATE / "volumes"
-AGENT_STATE = STATE / "agent"
 # JSON lines, one a request: every write, and the reads of everybody but the cluster's own components.
 AUDIT_LOG = LOGS / "audit.log"
 

@@ -41,7 +41,8 @@ def control() -> Control:
         (
             (parts.etcd(), *(parts.containerd(node) for node in NODES)),
             (parts.apiserver(),),
-            (parts.agent(),) if (paths.BIN / build.AGENT).exists() else (),
+            # Before the kubelet, so that no pod waits for its volumes or its network policies.
+            tuple(parts.agent(node) for node in NODES),
             (
                 *(parts.kubelet(node) for node in NODES),
                 parts.controller_manager(),
@@ -56,7 +57,7 @@ def up() -> None:
     """Make the cluster work, from whatever state it is in. Raises UserError with the remedy when it cannot."""
     begun = time.monotonic()
     checks.disk_space([(paths.STATE, checks.RUN_SPACE)])
-    if not any(paths.BUILD_CACHE.glob("core-*/images.json")):
+    if not any(paths.BUILD_CACHE.glob(f"core-*/{build.RECORD}")):
         checks.disk_space([(paths.CACHE, checks.BUILD_SPACE)])
     if not processes.running():
         checks.ports(control().all)
@@ -119,8 +120,8 @@ def start_all(programs: build.Programs) -> dict[str, float]:
         cgroups.ensure(node.cgroup)
         if "containerd" not in live:
             forget_dead_containers(node)
-    for folder in (paths.VOLUMES, paths.AGENT_STATE, paths.LOGS):
-        folder.mkdir(parents=True, exist_ok=True)
+        for folder in (node.volumes, node.agent_state):
+            folder.mkdir(parents=True, exist_ok=True)
     paths.ETCD_DATA.mkdir(mode=0o700, exist_ok=True)
     started: dict[str, float] = {}
     for group in cluster.groups:
