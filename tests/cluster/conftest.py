@@ -93,7 +93,7 @@ def _installed_operators() -> list[dict]:
 
 @pytest.fixture
 def operator(crds: None, no_other_operator: None, namespace: str, tmp_path: Path) -> Iterator[StartOperator]:
-    """Start an operator for the test's namespace: `await operator().ready()`. Settings as for OperatorProcess; all are killed at the end."""
+    """Start an operator for the test's namespace: `await operator().ready()`. Settings as for OperatorProcess; killed at the end."""
     started: list[OperatorProcess] = []
     numbers = itertools.count(1)
 

@@ -60,14 +60,14 @@ def images() -> dict[str, str]:
 
 
 async def wait_until(
-    predicate: Callable[[], T | None | bool | Awaitable[T | None | bool]],
+    predicate: Callable[[], T | bool | Awaitable[T | bool | None] | None],
     what: str,
     *,
     seconds: float = 60,
     every: float = 0.1,
     explain: Callable[[], object] | None = None,
 ) -> T:
-    """Wait until `predicate` returns something true, and return that. Fails with `what`, and with what `explain` says, when it takes too long."""
+    """Wait until `predicate` returns something true, and return that. Fails with `what`, and what `explain` says, if it takes too long."""
     deadline = time.monotonic() + seconds
     while True:
         found = predicate()

@@ -1,7 +1,8 @@
-"""Walks all crash points: whatever write the operator dies at, the next one brings the same end about.
+"""Walk all crash points: whatever write the operator dies at, the next one brings the same end about.
 
-A scenario is run once without a crash, which counts its writes and gives the reference. Then, for each write k and each side of it, it is run in a
-namespace of its own with an operator that dies there; another one is started, and the end is compared with the reference object by object.
+A scenario is run once without a crash, which counts its writes and gives the reference. Then, for each write k and each side of it, it is
+run in a namespace of its own with an operator that dies there; another one is started, and the end is compared with the reference, object
+by object.
 """
 
 import asyncio
@@ -74,8 +75,13 @@ class Walk:
         return "\n\n".join([*parts, *(f"--- crash {crash}\n{crash.difference}" for crash in self.diverged)])
 
 
+def every_write(count: int) -> Iterable[int]:
+    """Crash at all of them."""
+    return range(1, count + 1)
+
+
 async def walk(
-    scenario: Scenario, client: Client, folder: Path, *, at_once: int = 3, choose: Callable[[int], Iterable[int]] = lambda count: range(1, count + 1)
+    scenario: Scenario, client: Client, folder: Path, *, at_once: int = 3, choose: Callable[[int], Iterable[int]] = every_write
 ) -> Walk:
     """Run the scenario, then run it with a crash before and after each write that `choose` picks of the count, `at_once` of them at a time.
 

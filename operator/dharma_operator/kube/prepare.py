@@ -17,8 +17,8 @@ _KEPT_ONLY_WHEN_FILLED = frozenset(
 def prepared(manifest: Mapping[str, Any]) -> Manifest:
     """Return the object as it is sent and compared.
 
-    That is without nulls and without empty maps and lists of which the server keeps no trace, Secrets with `data` only, LimitRanges with the
-    server's defaults.
+    That is without nulls and without empty maps and lists of which the server keeps no trace, Secrets with `data` only, LimitRanges with
+    the server's defaults.
     """
     clean: Manifest = _clean(manifest)
     if clean.get("kind") == "Secret" and "stringData" in clean:

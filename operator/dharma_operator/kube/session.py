@@ -134,7 +134,7 @@ class Session:
         except (aiohttp.ClientError, TimeoutError, OSError) as cause:
             if not told:
                 self._tell(call.verb, 0, started)
-            silence = ApiUnavailable(0, "NoAnswer", f"the API server does not answer: {cause or type(cause).__name__}")
+            silence = ApiUnavailable(0, "NoAnswer", f"the API server does not answer: {str(cause) or type(cause).__name__}")
             silence.context = f"{call.verb} {call.subject or call.path}"
             raise silence from cause
 

@@ -3,13 +3,13 @@
 import copy
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.ssa import SCHEMA, Items, Scalar, Server, Set, Struct, values_of
+
 from dharma_operator.kube.compare import differences, trim
 from dharma_operator.kube.ownership import applied_fields
 from dharma_operator.kube.prepare import prepared
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.support.ssa import SCHEMA, Items, Scalar, Server, Set, Struct, values_of
 
 US = "iac-dharma"
 wholes = values_of(SCHEMA).map(prepared)
