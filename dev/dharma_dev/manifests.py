@@ -21,7 +21,9 @@ class Manifest:
     content: dict[str, Any]
 
 
-def manifest(api_version: str, kind: str, name: str, content: dict[str, Any], *, namespace: str = "", labels: dict[str, str] | None = None) -> Manifest:
+def manifest(
+    api_version: str, kind: str, name: str, content: dict[str, Any], *, namespace: str = "", labels: dict[str, str] | None = None
+) -> Manifest:
     """One object with its path. The plural is the regular one of English, as Kubernetes' own kinds have it."""
     root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     lower = kind.lower()
@@ -176,7 +178,9 @@ def metrics(image: str) -> list[Manifest]:
         manifest(f"{group}/v1", "ClusterRole", "system:aggregated-metrics-reader", aggregated),
         access("system:metrics-server", "system:metrics-server", account),
         access("metrics-server:system:auth-delegator", "system:auth-delegator", account),
-        manifest(f"{group}/v1", "RoleBinding", "metrics-server-auth-reader", {"roleRef": reader_ref, "subjects": [account]}, namespace=SYSTEM),
+        manifest(
+            f"{group}/v1", "RoleBinding", "metrics-server-auth-reader", {"roleRef": reader_ref, "subjects": [account]}, namespace=SYSTEM
+        ),
         manifest(
             "v1",
             "Service",
@@ -196,7 +200,8 @@ def storage() -> list[Manifest]:
         "provisioner": PROVISIONER,
         "allowVolumeExpansion": True,
         "reclaimPolicy": "Delete",
-        "volumeBindingMode": "WaitForFirstConsumer",
+        # With WaitForFirstConsumer the scheduler would look for the volume once a second, and every pod with a claim start a second later.
+        "volumeBindingMode": "Immediate",
     }
     agent = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "dev.dharma.io:agent"}
     return [

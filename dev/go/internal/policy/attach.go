@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -92,6 +93,9 @@ func (c *Controller) answer(ctx context.Context, connection net.Conn) {
 	var request attach.Request
 	reply := attach.Reply{}
 	err := json.NewDecoder(connection).Decode(&request)
+	if errors.Is(err, io.EOF) {
+		return // somebody only looked whether we are here
+	}
 	if err == nil {
 		err = c.attach(ctx, request)
 	}

@@ -1,10 +1,13 @@
-// Command netprobe is both ends of the connections that tests of the network make, in one small static program.
+// Command probe is what tests of the cluster run in pods: both ends of connections, and the user of a volume.
 //
-//	netprobe serve tcp:8080 udp:53 ...        answers every line and datagram with it, until it is ended
-//	netprobe probe TIMEOUT TARGET ...         tries all targets at once; a target is tcp:HOST:PORT, udp:HOST:PORT or icmp:ADDRESS
-//	netprobe hold INTERVAL tcp:HOST:PORT      sends a line over one connection again and again and says "alive" for each answer, until none comes
+//	probe serve tcp:8080 udp:53 ...     answers every line and datagram with it, until it is ended
+//	probe connect TIMEOUT TARGET ...    tries all targets at once
+//	probe hold INTERVAL TARGET          sends a line over one connection again and again and says "alive" for each answer, until none comes
+//	probe write FILE MEBIBYTES          writes a file anew and says "written", or what the system said instead
+//	probe size PATH                     prints the bytes of a file, or of the whole file system of a folder
 //
-// probe prints a JSON object: for each target "open", "silent" (nothing came back in time) or "refused" (somebody said no).
+// A target is tcp:HOST:PORT or udp:HOST:PORT, where serve answers, accept:HOST:PORT, where anything takes a TCP connection, or icmp:ADDRESS.
+// connect prints a JSON object: for each target "open", "silent" (nothing came back in time) or "refused" (somebody said no).
 package main
 
 import (
@@ -28,16 +31,20 @@ const patience = 5
 
 func main() {
 	if len(os.Args) < 3 {
-		fail(errors.New("usage: netprobe serve|probe|hold ..."))
+		fail(errors.New("usage: probe serve|connect|hold|write|size ..."))
 	}
 	var err error
 	switch arguments := os.Args[2:]; os.Args[1] {
 	case "serve":
 		err = serve(arguments)
-	case "probe":
-		err = probeAll(arguments)
+	case "connect":
+		err = connectAll(arguments)
 	case "hold":
 		err = hold(arguments)
+	case "write":
+		err = write(arguments)
+	case "size":
+		err = size(arguments)
 	default:
 		err = fmt.Errorf("no command %q", os.Args[1])
 	}
@@ -47,7 +54,7 @@ func main() {
 }
 
 func fail(err error) {
-	fmt.Fprintln(os.Stderr, "netprobe:", err)
+	fmt.Fprintln(os.Stderr, "probe:", err)
 	os.Exit(1)
 }
 
@@ -105,7 +112,7 @@ func serveDatagrams(socket net.PacketConn) error {
 	}
 }
 
-func probeAll(arguments []string) error {
+func connectAll(arguments []string) error {
 	timeout, err := time.ParseDuration(arguments[0])
 	if err != nil {
 		return err
@@ -115,7 +122,7 @@ func probeAll(arguments []string) error {
 	results := map[string]string{}
 	for _, target := range arguments[1:] {
 		all.Go(func() {
-			result := outcome(probe(target, timeout))
+			result := outcome(connect(target, timeout))
 			mutex.Lock()
 			defer mutex.Unlock()
 			results[target] = result
@@ -138,11 +145,18 @@ func outcome(err error) string {
 	return err.Error()
 }
 
-// probe sends something to the target and waits until it comes back.
-func probe(target string, timeout time.Duration) error {
+// connect sends something to the target and waits until it comes back.
+func connect(target string, timeout time.Duration) error {
 	network, address, _ := strings.Cut(target, ":")
 	if network == "icmp" {
 		return ping(address, timeout)
+	}
+	if network == "accept" {
+		connection, err := net.DialTimeout("tcp4", address, timeout)
+		if err == nil {
+			connection.Close()
+		}
+		return err
 	}
 	deadline := time.Now().Add(timeout)
 	connection, err := net.DialTimeout(network+"4", address, timeout)
@@ -191,7 +205,8 @@ func hold(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	connection, err := net.DialTimeout("tcp4", strings.TrimPrefix(arguments[1], "tcp:"), patience*interval)
+	network, address, _ := strings.Cut(arguments[1], ":")
+	connection, err := net.DialTimeout(network+"4", address, patience*interval)
 	if err != nil {
 		return err
 	}
