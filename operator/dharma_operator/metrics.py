@@ -12,7 +12,7 @@ _DURATIONS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 _LAGS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
-disable_created_metrics()  # they double the samples, and nobody asks for them
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the samples, and nobody asks for them
 
 
 class Metrics:

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     pod_namespace: str = Field(default="default", description="Namespace the operator runs in; its Lease is kept there.")
     pod_name: str = Field(
         default="",
-        description="Name of the pod, by which a restarted container takes its own Lease back at once. No two running replicas may share it.",
+        description="Name of the pod, by which a restarted container takes its own Lease back at once; no two replicas share it.",
     )
     service_account: str = Field(
         default="iac-dharma",

@@ -22,6 +22,21 @@ class _Patience:
         return itertools.chain((0.2, 0.5, 1, 2, 3, 5), itertools.repeat(10.0))
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Kopf copies every object, twice, to tell changes from what it keeps of former states. Nothing here asks it for changes."""
+
+    def build(self, **_: Json) -> kopf.BodyEssence:
+        """Keep nothing."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Json) -> kopf.BodyEssence | None:
+        """Know nothing of former states."""
+        return None
+
+    def store(self, **_: Json) -> None:
+        """Write nothing."""
+
+
 def make_registry(store: Store, at_cleanup: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
     """Make the registry of all handlers. `at_cleanup` runs when Kopf has stopped its watches, before the process ends."""
     registry = kopf.OperatorRegistry()
@@ -58,6 +73,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True  # the process waits for its kinds before Kopf starts
     settings.posting.enabled = False
     settings.peering.standalone = True
+    settings.persistence.diffbase_storage = _NoDiffs()
     settings.watching.chunk_size = 500
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
