@@ -5,7 +5,14 @@ from dharma_handlers.blueprint import health, postgres_actions, redis_actions
 from dharma_handlers.blueprint.actions import Action
 from dharma_handlers.blueprint.health import Health, Problem
 from dharma_handlers.blueprint.names import ordinal_of
-from dharma_handlers.blueprint.observed import PgBouncerObserved, PostgresMember, PostgresObserved, RedisMember, RedisObserved
+from dharma_handlers.blueprint.observed import (
+    PgBouncerMember,
+    PgBouncerObserved,
+    PostgresMember,
+    PostgresObserved,
+    RedisMember,
+    RedisObserved,
+)
 from dharma_handlers.blueprint.pgbouncer_actions import is_stale
 from dharma_handlers.blueprint.postgres import instances, primary_of
 from dharma_handlers.blueprint.scope import Scope
@@ -74,7 +81,7 @@ def _postgres_problem(scope: Scope, postgres: Postgres, seen: PostgresObserved, 
     if at_pods is not None:
         return Problem(_with_patroni(at_pods.message, seen.members))
     if not seen.answered:
-        return Problem(f"waiting for the primary to answer: {seen.error or 'it was not asked yet'}")
+        return Problem(f"waiting for the primary to answer: {health.reason(seen.error)}")
     behind = [member for member in seen.members if not _member_serves(member)]
     if behind:
         return Problem(f"waiting for {behind[0].pod}: {behind[0].state}")
@@ -128,13 +135,21 @@ def _pgbouncer_problem(scope: Scope, pgbouncer: PgBouncer, seen: PgBouncerObserv
     if at_pods is not None:
         return at_pods
     silent = next((member for member in seen.members if not member.answered), None)
-    if silent is not None:
-        return Problem(f"waiting for a query through {silent.pod} to be answered: {silent.error or 'no reason given'}")
-    if len(seen.members) < pgbouncer.replicas:
-        return Problem("waiting for the first query through it")
+    if silent is not None or len(seen.members) < pgbouncer.replicas:
+        return Problem(_silence(scope, pgbouncer, silent))
     if pending or any(is_stale(scope, pgbouncer, member) for member in seen.members):
         return Problem("reloading: the new configuration is on its way to the pods")
     return None
+
+
+def _silence(scope: Scope, pgbouncer: PgBouncer, silent: PgBouncerMember | None) -> str:
+    """Say why queries through the pool are not answered: mostly as there is nothing behind it yet."""
+    target = scope.observed.components.get(pgbouncer.target)
+    if not (isinstance(target, PostgresObserved) and target.answered):
+        return f"waiting for {pgbouncer.target}"
+    if silent is None:
+        return "waiting for the first query through it"
+    return f"waiting for a query through {silent.pod} to be answered: {health.reason(silent.error)}"
 
 
 def _redis(scope: Scope, redis: Redis, pending: tuple[Action, ...]) -> Health:
@@ -165,7 +180,7 @@ def _redis_problem(scope: Scope, redis: Redis, seen: RedisObserved, pending: tup
         return at_pods
     silent = next((member for member in seen.members if not member.answered), None)
     if silent is not None:
-        return Problem(f"waiting for {silent.pod} to answer: {silent.error or 'no reason given'}")
+        return Problem(f"waiting for {silent.pod} to answer: {health.reason(silent.error)}")
     if len(seen.members) < redis.replicas:
         return Problem("waiting for the first answer")
     cut = next((member for member in seen.members if not _redis_serves(member)), None)

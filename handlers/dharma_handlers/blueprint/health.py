@@ -99,6 +99,11 @@ def failure_message(scope: Scope) -> str:
     return _short(f"could not {failed[0].action}: {failed[0].message}") if failed else ""
 
 
+def reason(error: str) -> str:
+    """Cut what a client library says of a failed connection down to what the server said."""
+    return error.rpartition("failed: ")[2].removeprefix("FATAL:").strip() or "no answer yet"
+
+
 def doing_message(pending: Iterable[Action]) -> str:
     """Say what is about to be done."""
     return _short("now: " + ", ".join(action.describe() for action in pending))

@@ -155,6 +155,8 @@ def _local_configuration(scope: Scope) -> dict[str, Any]:
             "use_unix_socket": True,
             "use_unix_socket_repl": True,
             "parameters": {"unix_socket_directories": SOCKET_DIRECTORY},
+            # A new replica does not wait minutes for the primary's next checkpoint.
+            "basebackup": [{"checkpoint": "fast"}],
             "callbacks": {"on_start": callback, "on_role_change": callback, "on_reload": callback},
         },
         "bootstrap": {

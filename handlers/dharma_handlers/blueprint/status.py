@@ -87,7 +87,6 @@ def requeue_after(blueprint: Blueprint, health: Mapping[str, Health], *, busy: b
 def _component(scope: Scope, health: Health) -> ComponentStatus:
     names = scope.names
     service = names.read_write if scope.component.postgres is not None else names.base
-    named = users(scope)
     return ComponentStatus(
         name=scope.component.name,
         type=scope.component.type,
@@ -96,9 +95,16 @@ def _component(scope: Scope, health: Health) -> ComponentStatus:
         primary=health.primary,
         version=health.version,
         service=service_host(scope, service),
-        secret=names.connection(named[0]) if named else None,
+        secret=_first_secret(scope),
         message=health.message,
     )
+
+
+def _first_secret(scope: Scope) -> str | None:
+    """Name the Secret that an application takes first: that of the owner of the first database, else of the first user."""
+    databases = scope.component.postgres.databases if scope.component.postgres is not None else ()
+    named = [database.owner for database in databases] or list(users(scope))
+    return scope.names.connection(named[0]) if named else None
 
 
 def _phase(scope: Scope, health: Health) -> str:
