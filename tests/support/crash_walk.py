@@ -114,9 +114,7 @@ async def _reference(scenario: Scenario, client: Client, folder: Path) -> tuple[
             operator.close()
 
 
-async def _crash(
-    scenario: Scenario, client: Client, folder: Path, write: int, side: Side, label: str, reference: Snapshot
-) -> Crash:
+async def _crash(scenario: Scenario, client: Client, folder: Path, write: int, side: Side, label: str, reference: Snapshot) -> Crash:
     name = f"{scenario.name}-{write}-{side}"
     async with new_namespace(client, f"walk-{name}") as namespace:
         await _arrange(scenario, client, namespace, folder)

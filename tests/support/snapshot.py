@@ -49,7 +49,7 @@ def _masked(item: dict[str, Any], namespace: str) -> Any:
     if item["kind"] == "Secret":
         masked["data"] = dict.fromkeys(item.get("data") or {}, "<secret>")
     elif item["kind"] == "ConfigMap" and (item["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) != MANAGED_BY:
-        masked = {"metadata": {"name": item["metadata"]["name"]}}    # others write into it all the time
+        masked = {"metadata": {"name": item["metadata"]["name"]}}  # others write into it all the time
     masked["status"] = _masked_status(item.get("status") or {}) if item["kind"] in _OWNERS else None
     text = json.dumps(_walk(masked)).replace(namespace, "<namespace>")
     return json.loads(text)
@@ -71,8 +71,6 @@ def _mask_member(key: str, value: Any) -> Any:
 
 def _masked_status(status: dict[str, Any]) -> dict[str, Any]:
     """Conditions without times and words, for the words may tell of the way; drift not at all, since a crash may leave some."""
-    conditions = [
-        {key: condition.get(key) for key in ("type", "status", "reason")} for condition in status.get("conditions") or ()
-    ]
+    conditions = [{key: condition.get(key) for key in ("type", "status", "reason")} for condition in status.get("conditions") or ()]
     rest = {key: value for key, value in status.items() if key not in {"conditions", "drift"}}
     return {**rest, "conditions": sorted(conditions, key=lambda condition: condition["type"])}

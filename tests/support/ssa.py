@@ -253,7 +253,7 @@ def minus(fields: dict[str, Any], gone: dict[str, Any]) -> dict[str, Any]:
     kept = {}
     for member, inner in fields.items():
         if member not in gone or bool(inner) is not bool(gone[member]):
-            kept[member] = inner    # one of the two is the thing itself, the other something in it
+            kept[member] = inner  # one of the two is the thing itself, the other something in it
         elif rest := minus(inner, gone[member]):
             kept[member] = rest
     return kept

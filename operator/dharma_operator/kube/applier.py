@@ -148,7 +148,7 @@ class Applier:
                 return await self._make(owner, step.child, memory)
             try:
                 return await self._update(step.child, step.live, memory)
-            except Conflict:    # replaced since we saw it
+            except Conflict:  # replaced since we saw it
                 return await self._make(owner, step.child, memory)
 
     async def _create(self, child: Child, memory: _Memory, *, look_first: bool) -> bool:
@@ -189,7 +189,7 @@ class Applier:
         return bool(applied["metadata"]["resourceVersion"] != metadata["resourceVersion"])
 
     def _written(self, child: Child, result: Manifest, memory: _Memory) -> None:
-        if MANAGED_BY_LABEL in (result["metadata"].get("labels") or {}):    # else nobody watches it, nor would say that it is gone
+        if MANAGED_BY_LABEL in (result["metadata"].get("labels") or {}):  # else nobody watches it, nor would say that it is gone
             self._cache.wrote(result)
         memory.as_good_as_equal.pop(child.key, None)
         if child.mode is Mode.CREATE_ONLY:
@@ -203,7 +203,7 @@ class Applier:
         async with self._slots:
             try:
                 deleted = await self._client.delete(key, uid=live["metadata"]["uid"])
-            except Conflict:    # another object has taken the name; its event is on the way
+            except Conflict:  # another object has taken the name; its event is on the way
                 return False
         memory.deleted.add(live["metadata"]["uid"])
         return deleted

@@ -130,7 +130,7 @@ class Client:
         try:
             patched: Manifest = await self._write(call, key.resource)
         except Invalid as error:
-            if guards and error.status == 422 and content_type == _JSON_PATCH:    # what the server makes of a test that fails
+            if guards and error.status == 422 and content_type == _JSON_PATCH:  # what the server makes of a test that fails
                 raise Conflict(409, "Conflict", f"{key} has changed, or the patch does not fit it: {error.message}") from error
             raise
         return patched
@@ -165,7 +165,7 @@ class Client:
 
     async def _write(self, call: Call, resource: Resource | None = None) -> Json:
         """Send a write, as a numbered crash point."""
-        if resource == LEASE:   # renewed by the clock: the numbers would mean nothing
+        if resource == LEASE:  # renewed by the clock: the numbers would mean nothing
             return await self._session.ask(call)
         with crashpoints.point(f"{call.verb} {call.subject or call.path}", self._write_log):
             return await self._session.ask(call)

@@ -90,9 +90,7 @@ def _map(wanted: Mapping[str, Any], live: Mapping[str, Any], owned: FieldSet, pa
                 found.append(here)
         else:
             _value(value, live[key], mine, here, key, name, found)
-    found.extend(
-        f"{path}.{member[2:]}" if path else member[2:] for member in owned if member.startswith("f:") and member[2:] not in wanted
-    )
+    found.extend(f"{path}.{member[2:]}" if path else member[2:] for member in owned if member.startswith("f:") and member[2:] not in wanted)
 
 
 def _value(wanted: Json, live: Json, owned: FieldSet, path: str, key: str, parent: str, found: list[str]) -> None:

@@ -8,8 +8,9 @@ from dharma_handlers.outcome import Manifest
 from dharma_operator.kube.wire import Json, is_map
 
 _KEPT_ONLY_WHEN_FILLED = frozenset(
-    {"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests", "containers", "env", "finalizers", "hostAliases",
-     "imagePullSecrets", "initContainers", "ownerReferences", "ports", "secrets", "topologySpreadConstraints", "volumeMounts", "volumes"}
+    {"annotations", "data", "default", "defaultRequest", "labels", "limits", "matchLabels", "max", "min", "nodeSelector", "requests",
+     "containers", "env", "finalizers", "hostAliases", "imagePullSecrets", "initContainers", "ownerReferences", "ports", "secrets",
+     "topologySpreadConstraints", "volumeMounts", "volumes"}
 )  # fmt: skip
 """Maps whose members, and lists whose items, have owners of their own. Empty, they say nothing, but would be owned, or fought over."""
 
