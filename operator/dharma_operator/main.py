@@ -10,8 +10,9 @@ import kopf
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
+from dharma_operator.blueprint.controller import BlueprintController
 from dharma_operator.controllers import Controller, KindInfo
-from dharma_operator.kube.resources import BACKUP, BLUEPRINT, DHARMA_DEPLOYMENT, TENANT
+from dharma_operator.kube.resources import BACKUP, DHARMA_DEPLOYMENT, TENANT
 from dharma_operator.logs import configure
 from dharma_operator.placeholder import Placeholder
 from dharma_operator.process import Operator
@@ -27,7 +28,8 @@ _FAILURE = 1
 def make_controllers(settings: Settings) -> Iterable[Controller]:
     """Make the controllers of all kinds."""
     del settings
-    for resource in (TENANT, BLUEPRINT, DHARMA_DEPLOYMENT, BACKUP):
+    yield BlueprintController()
+    for resource in (TENANT, DHARMA_DEPLOYMENT, BACKUP):
         yield Placeholder(KindInfo(resource, OWNER_LABELS[resource]))
 
 
