@@ -1,0 +1,147 @@
+"""At rest nothing is written: not after all is done, not after a restart, not with a thousand objects."""
+
+import asyncio
+import json
+import time
+
+import pytest
+from tests.cluster.test_process import deployment
+from tests.support.cluster import wait_until
+
+from dharma_dev.paths import AUDIT_LOG
+from dharma_operator.kube.client import Client
+from dharma_operator.kube.resources import BLUEPRINT, ObjectKey
+
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+
+
+class Audit:
+    """The API server's audit log from the moment of its making on."""
+
+    def __init__(self) -> None:
+        self.start = AUDIT_LOG.stat().st_size
+
+    def writes(self, namespace: str) -> list[str]:
+        """Writes of operators in a namespace, except the renewals of Leases: those of the test itself are made before."""
+        with AUDIT_LOG.open("rb") as log:
+            log.seek(self.start)
+            entries = [json.loads(line) for line in log.read().splitlines() if line.endswith(b"}")]
+        return [
+            f"{entry['verb']} {entry['requestURI']}"
+            for entry in entries
+            if entry["verb"] in WRITES
+            and entry.get("userAgent", "").startswith(("dharma-operator", "kopf"))
+            and entry["objectRef"].get("namespace") == namespace
+            and entry["objectRef"]["resource"] != "leases"
+        ]
+
+
+def draft(namespace: str, number: int):
+    return {
+        "apiVersion": "dharma.io/v1alpha1",
+        "kind": "Blueprint",
+        "metadata": {"name": f"draft-{number:04}", "namespace": namespace},
+        "spec": {
+            "lifecycle": "Draft",
+            "components": [
+                {
+                    "name": "db",
+                    "postgres": {
+                        "version": "17",
+                        "instances": 1,
+                        "storage": {"size": "1Gi"},
+                        "databases": [{"name": "app", "owner": "app"}],
+                        "users": [{"name": "app"}],
+                    },
+                },
+                {"name": "pool", "pgbouncer": {"target": "db"}},
+                {"name": "cache", "redis": {"storage": {"size": "1Gi"}}},
+            ],
+        },
+    }
+
+
+async def create_drafts(client: Client, namespace: str, count: int) -> None:
+    slots = asyncio.Semaphore(16)
+
+    async def create(number: int) -> None:
+        async with slots:
+            await client.create(draft(namespace, number))
+
+    await asyncio.gather(*(create(number) for number in range(count)))
+
+
+async def served(process, count: int, kind: str, seconds: float = 120) -> None:
+    await wait_until(
+        lambda: process.metric("dharma_reconciles_total", kind=kind) >= count and process.metric("dharma_queue_depth") == 0,
+        f"{count} objects are served",
+        seconds=seconds,
+        every=0.05,
+        explain=lambda: process.get("/readyz"),
+    )
+
+
+@pytest.mark.slow
+async def test_for_a_minute_nothing_is_written(operator, client, namespace):
+    process = await operator().ready()
+    for number in range(5):
+        await client.create(draft(namespace, number))
+        await client.create(deployment(namespace, f"web-{number}"))
+    await served(process, 5, "Blueprint")
+    await served(process, 5, "Deployment")
+    await asyncio.sleep(2)  # what the last run wrote comes back as an event, if at all, within milliseconds
+    audit = Audit()
+    runs = process.metric("dharma_reconciles_total")
+    requests = process.metric("dharma_api_requests_total")
+    await asyncio.sleep(60)
+    print(f"at rest for 60 s: {process.metric('dharma_api_requests_total') - requests:.0f} requests, Lease included")
+    assert audit.writes(namespace) == []
+    assert process.metric("dharma_reconciles_total") - runs <= 5, "a few may have come due"
+
+
+async def test_a_restart_writes_nothing(operator, client, namespace):
+    process = await operator().ready()
+    for number in range(20):
+        await client.create(draft(namespace, number))
+    await served(process, 20, "Blueprint")
+    await process.stop()
+    audit = Audit()
+    process.start()
+    await served(await process.ready(), 20, "Blueprint")
+    assert audit.writes(namespace) == []
+
+
+async def test_the_audit_log_would_show_a_write(operator, client, namespace):
+    process = await operator().ready()
+    audit = Audit()
+    await client.create(draft(namespace, 1))
+    await served(process, 1, "Blueprint")
+    await wait_until(
+        lambda: any("/blueprints/draft-0001/status" in write for write in audit.writes(namespace)), "the audit log shows the status write"
+    )
+
+
+@pytest.mark.slow
+async def test_a_thousand_drafts_are_served_within_six_seconds_and_two_hundred_megabytes(operator, client, namespace):
+    await create_drafts(client, namespace, 1000)
+    started = time.monotonic()
+    process = operator()
+    await served(process, 1000, "Blueprint")
+    first = time.monotonic() - started
+    memory = process.metric("process_resident_memory_bytes") / 1e6
+    cpu = process.metric("process_cpu_seconds_total")
+    listed = await client.list(BLUEPRINT, namespace)
+    assert all(item["status"]["observedGeneration"] == 1 for item in listed.items)
+    await process.stop()
+    audit = Audit()
+    started = time.monotonic()
+    process.start()
+    await served(process, 1000, "Blueprint")
+    again = time.monotonic() - started
+    print(f"1000 drafts: first start {first:.1f} s, {memory:.0f} MB, {cpu:.1f} CPU-seconds; restart {again:.1f} s")
+    assert audit.writes(namespace) == []
+    assert memory < 200
+    assert again < 6
+    assert first < 6
+    for key in (ObjectKey(BLUEPRINT, namespace, item["metadata"]["name"]) for item in listed.items):
+        await client.delete(key)
