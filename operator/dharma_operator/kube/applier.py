@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from dharma_handlers.outcome import Manifest, Mode, Outcome
 from dharma_operator.kube.client import Client
-from dharma_operator.kube.compare import differences, trim
+from dharma_operator.kube.compare import differences_as_sent, trim
 from dharma_operator.kube.errors import AlreadyExists, Conflict
 from dharma_operator.kube.plan import (
     RANKS,
@@ -178,7 +178,7 @@ class Applier:
         if holder is not None:
             message = f"{child.key} exists already and belongs to {holder}: rename one of the two, or delete that object"
             raise Conflict(409, "NameTaken", message)
-        return bool(differences(child.manifest, live)) and await self._update(child, live, memory)
+        return bool(differences_as_sent(child.manifest, live)) and await self._update(child, live, memory)
 
     async def _update(self, child: Child, live: Manifest, memory: _Memory) -> bool:
         """Apply to that very object which was seen: should it have been replaced meanwhile, the server answers Conflict."""
@@ -194,7 +194,7 @@ class Applier:
         memory.as_good_as_equal.pop(child.key, None)
         if child.mode is Mode.CREATE_ONLY:
             return
-        rewritten = differences(child.manifest, result)
+        rewritten = differences_as_sent(child.manifest, result)
         if rewritten:
             logger.warning("%s is rewritten on the server after it was applied, and left so: %s", child.key, ", ".join(rewritten))
             memory.as_good_as_equal[child.key] = state_digest(child.manifest, trim(result))

@@ -39,9 +39,13 @@ def differences(wanted: Mapping[str, Any], live: Mapping[str, Any], manager: str
     that are absent, have another value, were taken over by another manager, or were applied once and are not wanted any more. Status and
     identity do not count, nor do fields that only others own.
     """
-    wanted = prepared(wanted)
-    body = {key: value for key, value in wanted.items() if key not in _IDENTITY}
-    metadata = {key: wanted["metadata"][key] for key in _OWNABLE_METADATA if key in wanted.get("metadata", {})}
+    return differences_as_sent(prepared(wanted), live, manager)
+
+
+def differences_as_sent(sent: Mapping[str, Any], live: Mapping[str, Any], manager: str = FIELD_MANAGER) -> list[str]:
+    """Return the same for an object that is `prepared` already."""
+    body = {key: value for key, value in sent.items() if key not in _IDENTITY}
+    metadata = {key: sent["metadata"][key] for key in _OWNABLE_METADATA if key in sent.get("metadata", {})}
     if metadata:
         body["metadata"] = metadata
     owned = {member: fields for member, fields in applied_fields(live, manager).items() if member != "f:status"}
@@ -79,8 +83,10 @@ def _trim_pod(spec: Manifest) -> Manifest:
 
 def _map(wanted: Mapping[str, Any], live: Mapping[str, Any], owned: FieldSet, path: str, name: str, found: list[str]) -> None:
     """Compare a map of which each member has an owner of its own. `name` is the key that it stands under."""
+    known = 0
     for key, value in wanted.items():
         mine = owned.get("f:" + key)
+        known += mine is not None
         here = f"{path}.{key}" if path else key
         if mine is None:
             found.append(here)
@@ -90,10 +96,14 @@ def _map(wanted: Mapping[str, Any], live: Mapping[str, Any], owned: FieldSet, pa
                 found.append(here)
         else:
             _value(value, live[key], mine, here, key, name, found)
-    found.extend(f"{path}.{member[2:]}" if path else member[2:] for member in owned if member.startswith("f:") and member[2:] not in wanted)
+    if known < len(owned) - ("." in owned):
+        gone = [member[2:] for member in owned if member.startswith("f:") and member[2:] not in wanted]
+        found.extend(f"{path}.{name}" if path else name for name in gone)
 
 
 def _value(wanted: Json, live: Json, owned: FieldSet, path: str, key: str, parent: str, found: list[str]) -> None:
+    if wanted == live and _leaf(owned) and isinstance(wanted, bool) is isinstance(live, bool):
+        return
     if is_map(wanted) and is_map(live):
         if not _leaf(owned):
             _map(wanted, live, owned, path, key, found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dharma_handlers.outcome import RETAIN_ANNOTATION, Manifest, Mode, Wanted
-from dharma_operator.kube.compare import differences
+from dharma_operator.kube.compare import differences_as_sent
 from dharma_operator.kube.ownership import wrote
 from dharma_operator.kube.prepare import prepared
 from dharma_operator.kube.resources import (
@@ -112,7 +112,7 @@ def step_for(child: Child, live: Manifest | None) -> Step | None:
         return None if child.mode is Mode.UPDATE_ONLY else Step(child, "Create")
     if child.mode is Mode.CREATE_ONLY or terminating(live):
         return None
-    fields = differences(child.manifest, live)
+    fields = differences_as_sent(child.manifest, live)
     return Step(child, "Update", tuple(fields), live) if fields else None
 
 
