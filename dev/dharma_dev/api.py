@@ -43,7 +43,7 @@ class Api:
             raise
 
     def get(self, path: str) -> dict[str, Any] | None:
-        """An object or a list; None when it does not exist. Raises UserError on any other answer."""
+        """Return an object or a list; None when it does not exist. Raises UserError on any other answer."""
         status, body = self.request("GET", path)
         if status == http.client.NOT_FOUND:
             return None
@@ -52,12 +52,14 @@ class Api:
         content: dict[str, Any] = json.loads(body)
         return content
 
-    def apply(self, path: str, manifest: dict[str, Any]) -> bool:
-        """Server-side apply; return whether that changed anything. Raises UserError when it is refused."""
-        before = self.get(path)
-        target = f"{path}?fieldManager={FIELD_MANAGER}&force=true"
-        status, body = self.request("PATCH", target, manifest, "application/apply-patch+yaml")
+    def apply(self, path: str, manifest: dict[str, Any]) -> None:
+        """Server-side apply. What cannot be changed in place is made anew. Raises UserError when it is refused."""
+        status, body = self._patch(path, manifest)
+        if status == http.client.UNPROCESSABLE_ENTITY:
+            self.request("DELETE", path)
+            status, body = self._patch(path, manifest)
         if status not in {http.client.OK, http.client.CREATED}:
             raise UserError(f"The API server refused {path} with {status}: {body.decode(errors='replace')[:300]}")
-        after: dict[str, Any] = json.loads(body)
-        return before is None or before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]
+
+    def _patch(self, path: str, manifest: dict[str, Any]) -> tuple[int, bytes]:
+        return self.request("PATCH", f"{path}?fieldManager={FIELD_MANAGER}&force=true", manifest, "application/apply-patch+yaml")

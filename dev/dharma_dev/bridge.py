@@ -1,10 +1,11 @@
 """The node's network on the host: one bridge, its address, the route to Services, the kernel's switches for it."""
 
+import json
 from pathlib import Path
 
 from dharma_dev import paths
 from dharma_dev.node import Node
-from dharma_dev.run import UserError, command, succeeds
+from dharma_dev.run import UserError, command
 
 # The bridge's own hardware address says whose it is, so that one which another program made is never taken or removed.
 HARDWARE_ADDRESS = "0e:d4:a2:3a:0a:f4"
@@ -15,14 +16,14 @@ PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 
 def exists(node: Node) -> bool:
     """Whether the bridge is there. Raises UserError when it is another program's."""
-    address = Path(f"/sys/class/net/{node.bridge}/address")
-    if not address.exists():
-        return False
-    if address.read_text().strip() != HARDWARE_ADDRESS:
+    links = json.loads(command(["ip", "-json", "link", "show"]))
+    address = next((link["address"] for link in links if link["ifname"] == node.bridge), None)
+    if address not in {None, HARDWARE_ADDRESS}:
         raise UserError(
-            f"The network device `{node.bridge}` exists and another program made it: stop that program, then `ip link delete {node.bridge}`."
+            f"The network device `{node.bridge}` exists and another program made it: stop that program, "
+            f"then remove the device by `ip link delete {node.bridge}`."
         )
-    return True
+    return address is not None
 
 
 def _address(node: Node) -> str:
@@ -51,10 +52,9 @@ def remove(node: Node) -> None:
         command(["ip", "link", "delete", node.bridge])
 
 
-def leftover_veths(node: Node) -> list[str]:
+def veths(node: Node) -> list[str]:
     """Host ends of pods' network devices that are still on the bridge."""
-    ports = Path(f"/sys/class/net/{node.bridge}/brif")
-    return sorted(port.name for port in ports.iterdir()) if ports.exists() else []
+    return sorted(link["ifname"] for link in json.loads(command(["ip", "-json", "link", "show", "master", node.bridge])))
 
 
 def tables(names: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
@@ -66,5 +66,4 @@ def tables(names: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
 def remove_tables(names: tuple[tuple[str, str], ...]) -> None:
     """Delete the given nftables tables, those that exist."""
     for family, name in tables(names):
-        if not succeeds(["nft", "delete", "table", family, name]):
-            command(["nft", "destroy", "table", family, name])
+        command(["nft", "delete", "table", family, name])

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from dharma_dev import files, oci, paths, wheels
+from dharma_dev import files, lock, oci, paths, wheels
 from dharma_dev.run import CommandError, UserError, command, step
 
 MODULE = "github.com/iac-dharma/iac-dharma/dev/go"
@@ -39,6 +39,9 @@ AGENT_SOURCES = ["cmd/agent", f"cmd/{POLICY_PLUGIN}", "cmd/probe", "internal"]
 IMAGE_PROGRAMS = ["pause", "coredns", "metrics-server"]
 # In each result: the hash of each program, and the name of each image.
 RECORD = "result.json"
+WORK_PREFIX = ".building."
+# How many results of each kind stay in the cache when a new one is made: other checkouts may be of another version.
+KEPT_RESULTS = 4
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,18 @@ class Programs:
     images: dict[str, str]
 
     def archive(self, program: str) -> Path:
-        """The OCI archive of a program's image."""
+        """Return the OCI archive of a program's image."""
         return self.core / "images" / f"{program}.tar"
 
 
 def requirements(go_mod: str) -> list[str]:
-    """The versions a go.mod asks for, without its comments, in a fixed order: what of it can change a program."""
+    """Return the versions a go.mod asks for, without its comments, in a fixed order: what of it can change a program."""
     lines = (line.partition("//")[0].strip().removeprefix("require ").strip() for line in go_mod.splitlines())
     return sorted(line for line in lines if line and line not in {"require (", "replace (", "(", ")"})
 
 
 def minimum_go(go_mod: str) -> tuple[int, ...]:
-    """The Go version that a go.mod asks for."""
+    """Return the Go version that a go.mod asks for."""
     found = re.search(r"^go (\d+(?:\.\d+)*)$", go_mod, re.MULTILINE)
     if found is None:
         raise UserError(f"{paths.GO_DIR / 'go.mod'} has no `go` line: restore it from version control.")
@@ -69,16 +72,21 @@ def minimum_go(go_mod: str) -> tuple[int, ...]:
 
 
 def kubernetes_version(go_mod: str) -> str:
-    """The Kubernetes version that a go.mod asks for, as `v1.37.2`."""
+    """Return the Kubernetes version that a go.mod asks for, as `v1.37.2`."""
     return next(line.split()[1] for line in requirements(go_mod) if line.startswith("k8s.io/kubernetes "))
 
 
 def link_flags(go_mod: str) -> str:
-    """Flags that strip the programs and tell them their version, which clients would otherwise see as nonsense."""
+    """Return flags that strip the programs and tell them their version, which clients would otherwise see as nonsense."""
     version = kubernetes_version(go_mod)
     major, minor, _ = version.removeprefix("v").split(".")
     base = "k8s.io/component-base/version"
-    stamps = {f"{base}.gitVersion": version, f"{base}.gitMajor": major, f"{base}.gitMinor": minor, "k8s.io/client-go/pkg/version.gitVersion": version}
+    stamps = {
+        f"{base}.gitVersion": version,
+        f"{base}.gitMajor": major,
+        f"{base}.gitMinor": minor,
+        "k8s.io/client-go/pkg/version.gitVersion": version,
+    }
     return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in stamps.items())])
 
 
@@ -89,20 +97,32 @@ def ensure() -> Programs:
     version = ".".join(map(str, wheels.go_version(go)))
     flags = link_flags(go_mod)
     versions = files.digest([paths.GO_DIR / "go.sum"], *requirements(go_mod), version, flags, *BUILD_FLAGS, platform.machine())
-
-    core_key = files.digest([paths.GO_DIR / source for source in CORE_SOURCES], versions, *CORE_PACKAGES)
-    core = paths.BUILD_CACHE / f"core-{core_key}"
-    if not core.is_dir():
-        _build(go, flags, CORE_PACKAGES, core, "Kubernetes, containerd, CoreDNS, Helm and metrics-server from source (once; minutes)")
-    agent_key = files.digest([paths.GO_DIR / source for source in AGENT_SOURCES], versions)
-    agent = paths.BUILD_CACHE / f"agent-{agent_key}"
-    if not agent.is_dir():
-        _build(go, flags, AGENT_PACKAGES, agent, "the network policy and volume agent")
+    core = paths.BUILD_CACHE / f"core-{files.digest([paths.GO_DIR / source for source in CORE_SOURCES], versions, *CORE_PACKAGES)}"
+    agent = paths.BUILD_CACHE / f"agent-{files.digest([paths.GO_DIR / source for source in AGENT_SOURCES], versions)}"
+    if not (core.is_dir() and agent.is_dir()):
+        with lock.locked(paths.BUILD_CACHE / "lock"):
+            _clear_interrupted()
+            if not core.is_dir():
+                _build(
+                    go, flags, CORE_PACKAGES, core, "Kubernetes, containerd, CoreDNS, Helm and metrics-server from source (once; minutes)"
+                )
+            if not agent.is_dir():
+                _build(go, flags, AGENT_PACKAGES, agent, "the network policy and volume agent")
     return Programs(core, agent, json.loads((core / RECORD).read_text())["images"])
 
 
+def _clear_interrupted() -> None:
+    """Remove what builds that were killed left behind, and the results of each kind that are not among the latest."""
+    for folder in paths.BUILD_CACHE.glob(f"{WORK_PREFIX}*"):
+        files.remove(folder)
+    for kind in ("core", "agent"):
+        results = sorted(paths.BUILD_CACHE.glob(f"{kind}-*/{RECORD}"), key=lambda record: record.stat().st_mtime)
+        for record in results[:-KEPT_RESULTS]:
+            files.remove(record.parent)
+
+
 def version_of(program: Path) -> str:
-    """What tells two versions of a program apart: its hash, as its build recorded it."""
+    """Return what tells two versions of a program apart: its hash, as its build recorded it."""
     built = program.resolve()
     record = json.loads((built.parents[1] / RECORD).read_text())
     version: str = record["programs"][built.name]
@@ -121,7 +141,7 @@ def _build(go: Path, flags: str, packages: list[str], target: Path, title: str) 
         done = len(log.read_text(errors="replace").splitlines()) if log.exists() else 0
         return f"{done} packages compiled, of {total} at most"
 
-    with tempfile.TemporaryDirectory(dir=paths.BUILD_CACHE, prefix=".building.") as folder:
+    with tempfile.TemporaryDirectory(dir=paths.BUILD_CACHE, prefix=WORK_PREFIX) as folder:
         work = Path(folder) / "result"
         (work / "bin").mkdir(parents=True)
         argv = [str(go), "build", "-v", *BUILD_FLAGS, "-ldflags", flags, "-o", f"{work / 'bin'}/", *packages]

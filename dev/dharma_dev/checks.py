@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from dharma_dev import paths, processes
+from dharma_dev import processes
 from dharma_dev.components import Component
 from dharma_dev.run import UserError
 
@@ -22,7 +22,9 @@ def platform_and_rights() -> None:
     if platform.system() != "Linux":
         raise UserError(f"The development cluster needs Linux, and this is {platform.system()}: run it in a Linux virtual machine.")
     if os.geteuid() != 0:
-        raise UserError("The development cluster makes mounts, network devices and control groups, which only root may: run the command as root (sudo).")
+        raise UserError(
+            "The development cluster makes mounts, network devices and control groups, which only root may: run the command as root (sudo)."
+        )
 
 
 def _existing(path: Path) -> Path:
@@ -40,7 +42,7 @@ def disk_space(needs: Iterable[tuple[Path, int]]) -> None:
 
 
 def _decode(address: str) -> str:
-    """An address of /proc/net/tcp as text; IPv6 is told apart only as the wildcard or not."""
+    """Return an address of /proc/net/tcp as text; IPv6 is told apart only as the wildcard or not."""
     if len(address) == 8:
         return ".".join(str(byte) for byte in bytes.fromhex(address)[::-1])
     return "0.0.0.0" if set(address) == {"0"} else address  # noqa: S104 - compared, not bound
@@ -59,7 +61,7 @@ def listeners() -> list[tuple[str, int, str]]:
 
 
 def owner(inode: str) -> str:
-    """The process that holds a socket, as `name (pid n)`."""
+    """Return the process that holds a socket, as `name (pid n)`."""
     for pid in processes.all_pids():
         try:
             for descriptor in Path(f"/proc/{pid}/fd").iterdir():
@@ -71,10 +73,13 @@ def owner(inode: str) -> str:
 
 
 def ports(components: Iterable[Component]) -> None:
-    """The ports of components that are to be started are free."""
+    """Check that the ports of components which are to be started are free."""
     taken = listeners()
     for component in components:
         for address, port in component.ports:
             for other, other_port, inode in taken:
                 if port == other_port and other in {address, "0.0.0.0"}:  # noqa: S104 - compared, not bound
-                    raise UserError(f"Port {port} on {other}, which {component.name} needs, is taken by {owner(inode)}: stop that, then run the command again.")
+                    who = owner(inode)
+                    raise UserError(
+                        f"Port {port} on {other}, which {component.name} needs, is taken by {who}: stop that, then run the command again."
+                    )

@@ -34,7 +34,7 @@ class Component:
 
 
 def answers(url: str, expected: str = "ok") -> Callable[[], str]:
-    """A check that a URL of this machine answers 200, with exactly `expected` as its body when that is given."""
+    """Return a check that a URL of this machine answers 200, with exactly `expected` as its body when that is given."""
 
     def check() -> str:
         # Our own process on a loopback or bridge address: that it answers is what is asked, not who it is.
@@ -54,7 +54,7 @@ def answers(url: str, expected: str = "ok") -> Callable[[], str]:
 
 
 def listens(path: Path) -> Callable[[], str]:
-    """A check that a unix socket takes connections."""
+    """Return a check that a unix socket takes connections."""
 
     def check() -> str:
         with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as client:
@@ -69,7 +69,7 @@ def listens(path: Path) -> Callable[[], str]:
 
 
 def program(name: str) -> str:
-    """A program of the cluster, by its stable link."""
+    """Return a program of the cluster, by its stable link."""
     return str(paths.BIN / name)
 
 
@@ -79,7 +79,7 @@ def flags(**values: str | Path) -> list[str]:
 
 
 def etcd() -> Component:
-    """The store. Without fsync: fast, and enough for a cluster that may be made anew."""
+    """Describe the store. Without fsync: fast, and enough for a cluster that may be made anew."""
     argv = flags(
         name="etcd",
         data_dir=paths.ETCD_DATA,
@@ -109,7 +109,7 @@ def etcd() -> Component:
 
 
 def apiserver() -> Component:
-    """The API server, on the node's address only: other machines do not reach it."""
+    """Describe the API server, on the node's address only: other machines do not reach it."""
     argv = flags(
         bind_address=paths.NODE_ADDRESS,
         advertise_address=paths.NODE_ADDRESS,
@@ -147,14 +147,12 @@ def apiserver() -> Component:
         audit_log_maxbackup="3",
         shutdown_delay_duration="0s",
     )
-    reads = [paths.CONFIG / "audit-policy.json"]
-    for name in ("ca", "kube-apiserver", "etcd-client", "service-accounts", "kubelet-client", "front-proxy-ca", "front-proxy-client"):
-        reads.append(pki.crt(name))
+    certificates = ("ca", "kube-apiserver", "etcd-client", "service-accounts", "kubelet-client", "front-proxy-ca", "front-proxy-client")
     return Component(
         "kube-apiserver",
         (program("kube-apiserver"), *argv),
         answers(f"{paths.API_SERVER}/readyz"),
-        reads=tuple(reads),
+        reads=(paths.CONFIG / "audit-policy.json", *(pki.crt(name) for name in certificates)),
         ports=((paths.NODE_ADDRESS, 6443),),
         grace=20.0,
     )
@@ -162,11 +160,13 @@ def apiserver() -> Component:
 
 def _client(name: str) -> list[str]:
     config = kubeconfig.of(name)
-    return flags(kubeconfig=config, authentication_kubeconfig=config, authorization_kubeconfig=config, bind_address="127.0.0.1", leader_elect="false")
+    return flags(
+        kubeconfig=config, authentication_kubeconfig=config, authorization_kubeconfig=config, bind_address="127.0.0.1", leader_elect="false"
+    )
 
 
 def controller_manager() -> Component:
-    """The built-in controllers."""
+    """Describe the built-in controllers."""
     argv = flags(
         root_ca_file=pki.crt("ca"),
         service_account_private_key_file=pki.key("service-accounts"),
@@ -186,7 +186,7 @@ def controller_manager() -> Component:
 
 
 def scheduler() -> Component:
-    """The scheduler."""
+    """Describe the scheduler."""
     return Component(
         "kube-scheduler",
         (program("kube-scheduler"), *_client("kube-scheduler")),
@@ -197,7 +197,7 @@ def scheduler() -> Component:
 
 
 def containerd(node: Node) -> Component:
-    """The container runtime of a node."""
+    """Describe the container runtime of a node."""
     config = paths.CONFIG / f"containerd-{node.name}.toml"
     return Component(
         "containerd",
@@ -208,7 +208,7 @@ def containerd(node: Node) -> Component:
 
 
 def kubelet(node: Node) -> Component:
-    """The kubelet of a node."""
+    """Describe the kubelet of a node."""
     config = paths.CONFIG / f"kubelet-{node.name}.json"
     client = kubeconfig.of(f"kubelet-{node.name}")
     argv = flags(

@@ -20,7 +20,7 @@ READS = ["get", "list", "watch"]
 
 
 def as_json(content: dict[str, Any]) -> str:
-    """A configuration as text; every component reads JSON where YAML is usual."""
+    """Return a configuration as text; every component reads JSON where YAML is usual."""
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -41,7 +41,7 @@ def audit_policy() -> dict[str, Any]:
 
 
 def kubelet(node: Node) -> dict[str, Any]:
-    """The kubelet's configuration."""
+    """Return the kubelet's configuration."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -96,7 +96,7 @@ def kube_proxy(node: Node, kubeconfig: str) -> dict[str, Any]:
 
 
 def network(node: Node) -> dict[str, Any]:
-    """The CNI configuration: one bridge, addresses from the node's range, nothing masqueraded (pods reach the cluster, nothing outside)."""
+    """Return the CNI configuration: one bridge, addresses from the node's range, no masquerading: pods reach the cluster only."""
     bridge = {
         "type": "bridge",
         "bridge": node.bridge,
@@ -116,7 +116,7 @@ def network(node: Node) -> dict[str, Any]:
 
 
 def containerd(node: Node, sandbox_image: str, runc: str) -> str:
-    """containerd's configuration: all of it within the node's folder."""
+    """Return the configuration of containerd: all of it within the node's folder."""
     return f"""\
 version = 3
 root = "{node.containerd_root}"

@@ -53,7 +53,7 @@ def stop_processes(names: list[str]) -> None:
 
 
 def leftovers() -> list[str]:
-    """What of the cluster is still on the machine, apart from files."""
+    """Return what of the cluster is still on the machine, apart from files."""
     found = [f"process {process.pid} ({name})" for name, some in processes.running().items() for process in some]
     found += [f"process {pid} ({processes.SHIM})" for pid in processes.shims()]
     found += [f"mount {point}" for point in mounts.below(paths.STATE)]
@@ -74,7 +74,7 @@ def down(*, delete: bool) -> None:
     if left:
         raise UserError(f"The cluster was stopped, but this is left of it: {', '.join(left)}; run the command again, or reboot.")
     if delete:
-        for entry in paths.STATE.iterdir() if paths.STATE.exists() else []:
+        for entry in paths.STATE.iterdir():
             if entry != paths.LOCK:
                 files.remove(entry)
         say("The cluster is stopped and its data are deleted.")

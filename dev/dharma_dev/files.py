@@ -32,13 +32,13 @@ def link(path: Path, target: Path) -> None:
 
 
 def digest(paths: list[Path], *words: str) -> str:
-    """A short hash of files (by name and content) and words; a folder counts with all that is in it, a missing file as empty."""
+    """Return a short hash of files (by name and content) and words; a folder counts with all that is in it, a missing file as empty."""
     total = hashlib.sha256()
     for path in paths:
         for member in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if member.is_file():
                 content = hashlib.sha256(member.read_bytes()).hexdigest()
-                total.update(f"{member.name}={content}\n".encode())
+                total.update(f"{member.relative_to(path.parent)}={content}\n".encode())
     for word in words:
         total.update(f"{word}\n".encode())
     return total.hexdigest()[:16]

@@ -11,7 +11,7 @@ CONTEXT = "iac-dharma-dev"
 
 
 def of(name: str) -> Path:
-    """The kubeconfig file of a client."""
+    """Return the kubeconfig file of a client."""
     return paths.KUBECONFIGS / name
 
 
@@ -28,7 +28,7 @@ def clients() -> dict[str, str]:
 
 
 def render(certificate: str) -> str:
-    """A kubeconfig that authenticates by one of our certificates. It is JSON, which every YAML reader takes."""
+    """Return a kubeconfig that authenticates by one of our certificates. It is JSON, which every YAML reader takes."""
 
     def encoded(path: Path) -> str:
         return base64.b64encode(path.read_bytes()).decode()

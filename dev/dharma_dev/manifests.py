@@ -46,17 +46,17 @@ def access(name: str, role: str, subject: dict[str, str]) -> Manifest:
 
 
 def service_account(name: str) -> dict[str, str]:
-    """The subject of a service account in kube-system."""
+    """Return the subject of a service account in kube-system."""
     return {"kind": "ServiceAccount", "name": name, "namespace": SYSTEM}
 
 
 def role(name: str, rules: list[dict[str, Any]]) -> Manifest:
-    """A cluster role."""
+    """Return a cluster role."""
     return manifest("rbac.authorization.k8s.io/v1", "ClusterRole", name, {"rules": rules})
 
 
 def container_security(capabilities: list[str] | None = None) -> dict[str, Any]:
-    """What Pod Security's `restricted` asks for, and a read-only root."""
+    """Return what Pod Security's `restricted` asks for, and a read-only root."""
     drop: dict[str, Any] = {"drop": ["ALL"]}
     if capabilities:
         drop["add"] = capabilities
@@ -88,7 +88,7 @@ def deployment(name: str, labels: dict[str, str], container: dict[str, Any], vol
 
 
 def probe(path: str, port: int, *, scheme: str = "HTTP", period: int = 2) -> dict[str, Any]:
-    """An HTTP probe; `period` in seconds."""
+    """Return an HTTP probe; `period` in seconds."""
     return {"httpGet": {"path": path, "port": port, "scheme": scheme}, "periodSeconds": period, "failureThreshold": 5}
 
 
@@ -194,7 +194,7 @@ def metrics(image: str) -> list[Manifest]:
 
 
 def storage() -> list[Manifest]:
-    """The default storage class: volumes of an enforced size that grow online, made by the agent."""
+    """Return the default storage class: volumes of an enforced size that grow online, made by the agent."""
     content = {
         "metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
         "provisioner": PROVISIONER,

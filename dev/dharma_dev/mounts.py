@@ -7,7 +7,7 @@ from dharma_dev.run import command, succeeds
 
 
 def below(folder: Path) -> list[Path]:
-    """The mounts in a folder, the last made first; a path that is mounted over n times appears n times."""
+    """Return the mounts in a folder, the last made first; a path that is mounted over n times appears n times."""
     points: list[Path] = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         # Blanks in a path are written as octal escapes.
@@ -25,7 +25,7 @@ def unmount_below(folder: Path) -> None:
 
 
 def loops_below(folder: Path) -> dict[str, str]:
-    """The loop devices whose file is in a folder: device to file."""
+    """Return the loop devices whose file is in a folder: device to file."""
     listing = command(["losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-FILE"])
     pairs = (line.split(maxsplit=1) for line in listing.splitlines())
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1].startswith(f"{folder}{os.sep}")}

@@ -12,7 +12,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def reference(program: Path) -> str:
-    """The image's name: its tag is the program's content."""
+    """Return the image's name: its tag is the program's content."""
     return f"{PREFIX}/{program.name}:{hashlib.sha256(program.read_bytes()).hexdigest()[:12]}"
 
 

@@ -41,7 +41,8 @@ def install(packages: list[str]) -> None:
             command(["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages], env=environment, log=log)
     except CommandError as error:
         raise UserError(
-            f"The Debian packages {names} could not be installed: check that this machine reaches its package mirror, or install them by hand.\n"
+            f"The Debian packages {names} could not be installed: check that this machine reaches its package mirror, "
+            "or install them by hand.\n"
             f"{error.output}"
         ) from error
 

@@ -72,12 +72,12 @@ def wanted() -> list[Certificate]:
 
 
 def key(name: str) -> Path:
-    """The file of a private key."""
+    """Return the file of a private key."""
     return paths.PKI / f"{name}.key"
 
 
 def crt(name: str) -> Path:
-    """The file of a certificate."""
+    """Return the file of a certificate."""
     return paths.PKI / f"{name}.crt"
 
 
@@ -90,7 +90,7 @@ def _spec(certificate: Certificate) -> str:
 
 
 def damaged(folder: Path, certificates: Iterable[Certificate]) -> list[Certificate]:
-    """The certificates that are missing, changed since they were made, made to another specification, or whose issuer is."""
+    """Return the certificates that are missing, changed since they were made, made to another specification, or whose issuer is."""
     try:
         record: dict[str, list[str]] = json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
@@ -124,7 +124,10 @@ def ensure() -> list[str]:
             else:
                 for output in certificate.outputs:
                     shutil.copy2(paths.PKI / output, folder / output)
-        record = {certificate.name: [_spec(certificate), *(_hash(folder / output) for output in certificate.outputs)] for certificate in certificates}
+        record = {
+            certificate.name: [_spec(certificate), *(_hash(folder / output) for output in certificate.outputs)]
+            for certificate in certificates
+        }
         files.write(folder / RECORD, json.dumps(record))
         files.replace_folder(paths.PKI, folder)
     finally:
@@ -147,7 +150,7 @@ def _make(folder: Path, certificate: Certificate) -> None:
 
 
 def openssl_config(certificate: Certificate) -> str:
-    """The request in openssl's own format: subject, what it may be used for, the names it serves."""
+    """Return the request in openssl's own format: subject, what it may be used for, the names it serves."""
     subject = [f"CN = {certificate.common_name}"]
     if certificate.organization:
         subject.insert(0, f"O = {certificate.organization}")
@@ -160,5 +163,14 @@ def openssl_config(certificate: Certificate) -> str:
     else:
         extensions = ["basicConstraints = critical, CA:TRUE", "keyUsage = critical, keyCertSign, cRLSign, digitalSignature"]
     extensions.append("subjectKeyIdentifier = hash")
-    lines = ["[req]", "distinguished_name = subject", "x509_extensions = extensions", "prompt = no", "[subject]", *subject, "[extensions]", *extensions]
+    lines = [
+        "[req]",
+        "distinguished_name = subject",
+        "x509_extensions = extensions",
+        "prompt = no",
+        "[subject]",
+        *subject,
+        "[extensions]",
+        *extensions,
+    ]
     return "\n".join(lines) + "\n"

