@@ -11,7 +11,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -21,6 +23,9 @@ import (
 
 // socketName is the file in the state folder at which the network plugin asks for a new pod's rules.
 const socketName = "network.sock"
+
+// accessRetry is the pause between two attempts to reach the API server.
+const accessRetry = 200 * time.Millisecond
 
 type options struct {
 	kubeconfig, volumesRoot, stateDir, node string
@@ -35,7 +40,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, chosen, log); err != nil {
+	err = run(ctx, chosen, log)
+	switch {
+	case ctx.Err() != nil:
+		log.Info("the agent was stopped", "unfinished", err)
+	case err != nil:
 		log.Error("the agent ends", "error", err)
 		os.Exit(1)
 	}
@@ -85,12 +94,40 @@ func run(ctx context.Context, chosen options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	plugin, err := policy.Listen(filepath.Join(chosen.stateDir, socketName))
+	if err != nil {
+		return err
+	}
+	defer plugin.Close()
+	if err := access(ctx, client, log); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	finished := make(chan error, 2)
-	go func() { finished <- network.Run(ctx, filepath.Join(chosen.stateDir, socketName)) }()
+	go func() { finished <- network.Run(ctx, plugin) }()
 	go func() { finished <- storage.Run(ctx) }()
 	first := <-finished
 	stop(first)
 	return errors.Join(first, <-finished)
+}
+
+// access returns when the API server answers and lets the agent in: watches begun before that would be retried later and later.
+func access(ctx context.Context, client kubernetes.Interface, log *slog.Logger) error {
+	told := false
+	for {
+		_, err := client.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{Limit: 1})
+		if err == nil {
+			return nil
+		}
+		if !told {
+			log.Info("waiting for the API server", "error", err)
+			told = true
+		}
+		select {
+		case <-time.After(accessRetry):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

@@ -63,15 +63,20 @@ func (a *attachments) known(pods []*corev1.Pod) map[netip.Addr]types.UID {
 	return found
 }
 
-// serve answers the network plugin: a pod whose sandbox was just given an address may start when its rules are in force.
-func serve(ctx context.Context, socket string, controller *Controller) error {
+// Listen opens the unix socket for the network plugin. Requests wait in it until the controller runs.
+func Listen(socket string) (net.Listener, error) {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("socket for the network plugin: %w", err)
+		return nil, fmt.Errorf("socket for the network plugin: %w", err)
 	}
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
-		return fmt.Errorf("socket for the network plugin: %w", err)
+		return nil, fmt.Errorf("socket for the network plugin: %w", err)
 	}
+	return listener, nil
+}
+
+// serve answers the network plugin: a pod whose sandbox was just given an address may start when its rules are in force.
+func (c *Controller) serve(ctx context.Context, listener net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
 	for {
@@ -82,7 +87,7 @@ func serve(ctx context.Context, socket string, controller *Controller) error {
 		if err != nil {
 			return fmt.Errorf("socket for the network plugin: %w", err)
 		}
-		go controller.answer(ctx, connection)
+		go c.answer(ctx, connection)
 	}
 }
 

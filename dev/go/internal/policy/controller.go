@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -63,9 +64,9 @@ func New(client kubernetes.Interface, node string, log *slog.Logger) (*Controlle
 	return controller, nil
 }
 
-// Run keeps the table in force until the context ends, and serves the network plugin at a unix socket. The table stays when it returns:
-// without the agent the last known rules hold.
-func (c *Controller) Run(ctx context.Context, socket string) error {
+// Run keeps the table in force and serves the network plugin until the context ends. The table stays when it returns: without the agent the
+// last known rules hold.
+func (c *Controller) Run(ctx context.Context, plugin net.Listener) error {
 	if err := filterBridgedFrames(); err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (c *Controller) Run(ctx context.Context, socket string) error {
 	}
 	c.loop.ask()
 	go c.loop.start(ctx, func(err error) { c.log.Error("network policy not applied, retrying", "error", err) })
-	return serve(ctx, socket, c)
+	return c.serve(ctx, plugin)
 }
 
 // apply compiles the caches' state and replaces the table if that changes it, or if it was last written a while ago.
