@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
-Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
+Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]
+"""Not FieldValueDuplicate: with it the API server leaves the message out."""
 VALIDATIONS = "x-kubernetes-validations"
 RULE_NAME = "x-dharma-rule"
 """Names a rule for the tests' coverage table; the generator drops it."""

@@ -80,7 +80,6 @@ def matching(
 
 _BYTES: Final = r"[0-9]+(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?"
 _CPU: Final = r"[0-9]+m|[0-9]+(\.[0-9]{1,3})?"
-_COUNT: Final = r"[0-9]+k?"
 DURATION: Final = r"([0-9]+(\.[0-9]+)?(h|m|s|ms))+"
 
 
@@ -147,7 +146,6 @@ Seconds = Annotated[GoDuration, duration_format("1s", "24h")]
 """A short wait, from a second to a day."""
 Bytes = Annotated[Quantity, byte_format()]
 Cpu = Annotated[Quantity, cpu_format()]
-Count = Annotated[Quantity, _quantity_format("count", _COUNT, "0", "a whole number, such as 20", "pieces, as a Kubernetes quantity")]
 
 
 def _cron_field(value: str) -> str:

@@ -50,7 +50,6 @@ SPEC_RULES: Final = (
         " ||"
         " self.projects.filter(other, has(other.__namespace__) && other.__namespace__ == p.__namespace__).size() == 1)",
         "two projects have the same namespace; give each its own",
-        reason="FieldValueDuplicate",
         field_path=".projects",
     ),
 )

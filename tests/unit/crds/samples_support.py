@@ -1,5 +1,6 @@
 """The committed samples: objects of each kind, as users wrote them once. Any later schema must still take them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 def load(name: str) -> dict[str, Any]:
     """One sample by file name without suffix. References in the YAML are expanded: the parts share nothing."""
-    document: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    document: dict[str, Any] = json.loads(json.dumps(yaml.safe_load((FOLDER / f"{name}.yaml").read_text())))
     return document
 
 
