@@ -152,7 +152,7 @@ def _client_pod() -> dict[str, Any]:
                     "name": "client",
                     "image": _toolbox(),
                     "command": ["sh", "-c", CLIENT_SCRIPT],
-                    "env": [variable("POOLED_URI", "shop-db-shop", "pooled-uri"), variable("CACHE_URI", "shop-cache-app", "uri")],
+                    "env": [variable("POOLED_URI", "shop-db-shop", "pooled-uri"), variable("CACHE_URI", "shop-cache-default", "uri")],
                     "securityContext": {
                         "allowPrivilegeEscalation": False,
                         "readOnlyRootFilesystem": True,

@@ -76,12 +76,12 @@ def test_connect_passes_stdin_and_the_exit_code_on(shown: str) -> None:
 
 
 def test_connect_opens_redis_cli(shown: str) -> None:
-    done = dharma("connect", "shop", "cache", "-n", "demo", "--", "GET", "greeting")
+    done = dharma("connect", "shop", "-c", "cache", "-n", "demo", "--", "GET", "greeting")
     assert (done.returncode, done.stdout.strip()) == (0, "hello from shop-client"), done.stderr
 
 
 def test_connect_through_the_pooler(shown: str) -> None:
-    done = dharma("connect", "shop", "pool", "-n", "demo", "--", "-XAtc", "select count(*) > 1 from visits")
+    done = dharma("connect", "shop", "-c", "pool", "-n", "demo", "--", "-XAtc", "select count(*) > 1 from visits")
     assert (done.returncode, done.stdout.strip()) == (0, "t"), done.stderr
 
 
@@ -90,7 +90,7 @@ def test_connect_through_the_pooler(shown: str) -> None:
     [
         (("status", "shoop", "-n", "demo"), 'There is no Blueprint "shoop" in namespace demo (there: shop)'),
         (("status", "dhd/web", "-n", "demo"), '"dhd" is not a Blueprint'),
-        (("connect", "shop", "dbx", "-n", "demo"), 'has no component "dbx"; it has: db, pool, cache'),
+        (("connect", "shop", "-c", "dbx", "-n", "demo"), 'has no component "dbx"; it has: db, pool, cache'),
         (("connect", "shop", "-u", "nobody", "-n", "demo"), "There is no Secret shop-db-nobody"),
         (("status", "--context", "mars"), "No usable kubeconfig"),
     ],

@@ -62,7 +62,7 @@ def _secret(cluster: Cluster, namespace: str, prefix: str, blueprint: Manifest, 
         spec = next(one for one in blueprint["spec"]["components"] if one["name"] == source)
         users = [one["name"] for one in spec.get("postgres", {}).get("users", [])]
         owners = [one["owner"] for one in spec.get("postgres", {}).get("databases", []) if one.get("owner")]
-        user = str(next(iter([*users, *owners]), "app"))
+        user = str(next(iter([*users, *owners]), "default"))
     secret = cluster.get(f"/api/v1/namespaces/{namespace}/secrets/{prefix}-{user.replace('_', '-')}")
     if secret is None:
         raise CliError(

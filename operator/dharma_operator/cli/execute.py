@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import termios
+import time
 import tty
 from collections.abc import Generator
 from typing import Any
@@ -39,13 +40,21 @@ def execute(cluster: Cluster, namespace: str, pod: str, container: str, argv: li
         )  # fmt: skip
     except client.ApiException as error:
         raise RefusedError(error.status, error.body) from error
-    if connection.peek_channel(STDOUT_CHANNEL, timeout=START_TIMEOUT)[:1] != BEGUN:
+    if not _begun(connection):
         raise CliError(f"The shell in pod {pod} did not begin within {START_TIMEOUT:.0f} s; is the pod healthy? kubectl describe pod {pod}")
-    _show(connection.read_channel(STDOUT_CHANNEL)[1:], sys.stdout.fileno())
     connection.write_channel(STDIN_CHANNEL, secret[1].encode() + b"\n")
     with _raw_terminal(connection) if terminal else contextlib.nullcontext():
         _pump(connection)
     return _exit_code(connection)
+
+
+def _begun(connection: Any) -> bool:  # noqa: ANN401 (the kubernetes package has no types)
+    """Wait for the script's sign that echo is off."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while connection.is_open() and time.monotonic() < deadline:
+        if heard := connection.read_channel(STDOUT_CHANNEL, timeout=1):
+            return bool(heard == BEGUN)
+    return False
 
 
 def _pump(connection: Any) -> None:  # noqa: ANN401 (the kubernetes package has no types)

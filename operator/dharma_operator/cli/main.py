@@ -89,18 +89,18 @@ def doctor(namespace: Namespace = None, context: Context = None) -> None:
         raise typer.Exit(1)
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
+@app.command()
 def connect(
     target: Annotated[str, typer.Argument(help="A Blueprint, as dhb/shop or shop.")],
-    component: Annotated[str | None, typer.Argument(help="A component; default: the first Postgres.")] = None,
     arguments: Annotated[list[str] | None, typer.Argument(help="After --: arguments for psql or redis-cli.")] = None,
+    component: Annotated[str | None, typer.Option("-c", "--component", help="A component; default: the first Postgres.")] = None,
     user: Annotated[str | None, typer.Option("-u", "--user", help="The user; default: the component's first.")] = None,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
     """Open psql or redis-cli, as the app's user, on the primary (or through the pooler, when that is the component).
 
-    Examples: dharma connect shop · dharma connect shop cache -- PING · dharma connect shop db -- -c 'select version()'
+    Examples: dharma connect shop · dharma connect shop -c cache -- PING · dharma connect shop -- -c 'select version()'
     """
     cluster = Cluster(context, namespace)
     raise typer.Exit(connecting.connect(cluster, blueprint(cluster, target), component, user, arguments or []))
