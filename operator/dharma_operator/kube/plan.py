@@ -139,8 +139,12 @@ def rank(resource: Resource) -> int:
 
 
 def revision_hash(objects: Sequence[Wanted]) -> str:
-    """Hash of a wanted set, for `status.revision.hash`. Independent of the order of objects and of fields."""
-    return _digest(sorted((str(key_of(item.manifest)), item.mode.value, _text(prepared(item.manifest))) for item in objects))
+    """Hash of a wanted set, for `status.revision.hash`. Independent of the order of objects and of fields.
+
+    What is only created, and then filled by others, does not count: it is never drift, and may be wanted just while it is missing.
+    """
+    counted = (item for item in objects if item.mode is not Mode.CREATE_ONLY)
+    return _digest(sorted((str(key_of(item.manifest)), item.mode.value, _text(prepared(item.manifest))) for item in counted))
 
 
 def state_digest(manifest: Manifest, live: Manifest) -> str:
