@@ -146,7 +146,7 @@ def metrics(image: str) -> list[Manifest]:
             f"--secure-port={METRICS_PORT}",
             "--kubelet-preferred-address-types=InternalIP",
             "--kubelet-certificate-authority=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
-            "--metric-resolution=15s",
+            "--metric-resolution=10s",
         ],
         "ports": [{"name": "https", "containerPort": METRICS_PORT}],
         "readinessProbe": probe("/readyz", METRICS_PORT, scheme="HTTPS"),

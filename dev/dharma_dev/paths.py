@@ -10,10 +10,11 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEV_DIR = CHECKOUT / "dev"
 GO_DIR = DEV_DIR / "go"
-# Links of this checkout to the machine's cluster; not in git.
-LINKS_DIR = CHECKOUT / ".dev"
 
-STATE = Path(os.environ.get("DHARMA_DEV_STATE", "/var/lib/iac-dharma-dev"))
+_MACHINE_STATE = Path("/var/lib/iac-dharma-dev")
+STATE = Path(os.environ.get("DHARMA_DEV_STATE", _MACHINE_STATE))
+# Links of this checkout to the machine's cluster; not in git.
+LINKS_DIR = CHECKOUT / ".dev" if STATE == _MACHINE_STATE else STATE / "links"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iac-dharma"
 BUILD_CACHE = CACHE / "build"
 WHEEL_CACHE = CACHE / "wheels"

@@ -13,7 +13,7 @@ from typing import Any
 
 from dharma_dev import paths
 from dharma_dev.api import Api
-from dharma_dev.manifests import Manifest
+from dharma_dev.manifests import SYSTEM, Manifest
 from dharma_dev.node import NODES
 from dharma_dev.run import UserError
 
@@ -89,7 +89,8 @@ def wait_for_node(since: float | None) -> None:
 
 
 def apply_addons(addons: Sequence[Manifest]) -> None:
-    """Apply the objects that every cluster has."""
+    """Apply the objects that every cluster has. The API server is ready a moment before it has made its own namespaces."""
+    _until(lambda api: "" if api.get(f"/api/v1/namespaces/{SYSTEM}") else f"the namespace {SYSTEM} is not there", NODE_PATIENCE)
     with Api() as api:
         for addon in addons:
             api.apply(addon.path, addon.content)

@@ -1,15 +1,14 @@
 """Starting the components that do not run as they should, and waiting until they work."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from dharma_dev import bridge, build, cgroups, files, mounts, paths, processes
+from dharma_dev import bridge, cgroups, files, mounts, paths, processes
 from dharma_dev.components import Component
 from dharma_dev.control import control
 from dharma_dev.node import NODES, Node
-from dharma_dev.run import UserError, command, say, tail
+from dharma_dev.run import UserError, say, tail
 
 # Seconds that a started component has until it works, and one that ran before until it counts as hung.
 START_PATIENCE = 60.0
@@ -17,8 +16,11 @@ HUNG_PATIENCE = 10.0
 POLL = 0.1
 
 
-def start_all(programs: build.Programs) -> dict[str, float]:
-    """Start what does not run as it should; return when (Unix time) each that was started was."""
+def start_all(after: Mapping[str, Callable[[], None]]) -> dict[str, float]:
+    """Start what does not run as it should; return when (Unix time) each that was started was.
+
+    `after` is what to do once a component works, by its name, before those that build on it start.
+    """
     live = processes.running()
     for node in NODES:
         bridge.ensure(node)
@@ -38,9 +40,9 @@ def start_all(programs: build.Programs) -> dict[str, float]:
             started[component.name] = time.time()
             processes.start(component.name, component.argv, component.fingerprint)
         wait_for(lacking)
-        if any(component.name == "containerd" for component in group):
-            for node in NODES:
-                load_images(node, programs)
+        for component in group:
+            if component.name in after:
+                after[component.name]()
     return started
 
 
@@ -100,12 +102,3 @@ def forget_dead_containers(node: Node) -> None:
     mounts.unmount_below(node.containerd_state)
     files.remove(node.containerd_state)
     files.remove(node.pod_addresses)
-
-
-def load_images(node: Node, programs: build.Programs) -> None:
-    """Import the images of the cluster's own pods that the node does not have."""
-    client: list[str | Path] = [paths.BIN / "ctr", "--address", node.containerd_socket, "--namespace", paths.CONTAINERD_NAMESPACE, "images"]
-    present = set(command([*client, "list", "--quiet"]).split())
-    for program, name in programs.images.items():
-        if name not in present:
-            command([*client, "import", programs.archive(program)])

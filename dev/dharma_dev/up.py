@@ -22,7 +22,7 @@ from dharma_dev import (
 from dharma_dev.control import control
 from dharma_dev.down import stop_everything
 from dharma_dev.node import NODES
-from dharma_dev.run import say
+from dharma_dev.run import command, say
 
 # Links in the folder of programs: one binary is etcd and all of Kubernetes.
 KUBE_LINKS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"]
@@ -45,10 +45,15 @@ def up() -> None:
     write_configs(programs)
     processes.shorten_logs()
     before_start = time.monotonic()
-    started = starting.start_all(programs)
+    started = starting.start_all(
+        {
+            "containerd": lambda: load_images(programs),
+            # At once: the agent's rights are among them.
+            "kube-apiserver": lambda: ready.apply_addons(manifests.addons(programs.images["coredns"], programs.images["metrics-server"])),
+        }
+    )
     ready.wait_for_node(started.get("kubelet"))
     node_ready = time.monotonic()
-    ready.apply_addons(manifests.addons(programs.images["coredns"], programs.images["metrics-server"]))
     ready.wait_for_addons()
     link_checkout()
     total = time.monotonic() - begun
@@ -98,3 +103,20 @@ def write_configs(programs: build.Programs) -> None:
         proxy = configs.kube_proxy(node, str(kubeconfig.of("kube-proxy")))
         files.write(paths.CONFIG / f"kube-proxy-{node.name}.json", configs.as_json(proxy))
         files.write(node.network_config / "10-bridge.conflist", configs.as_json(configs.network(node)))
+
+
+def load_images(programs: build.Programs) -> None:
+    """Import the images of the cluster's own pods that a node does not have."""
+    for node in NODES:
+        client: list[str | Path] = [
+            paths.BIN / "ctr",
+            "--address",
+            node.containerd_socket,
+            "--namespace",
+            paths.CONTAINERD_NAMESPACE,
+            "images",
+        ]
+        present = set(command([*client, "list", "--quiet"]).split())
+        for program, name in programs.images.items():
+            if name not in present:
+                command([*client, "import", programs.archive(program)])
