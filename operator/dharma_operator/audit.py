@@ -20,6 +20,8 @@ _logger = logging.getLogger(__name__)
 _PERIOD_SECONDS = 300.0
 _SPREAD = 0.2
 _CATCH_UP_SECONDS = 30.0
+_START_SECONDS = 2.0
+"""At the start the list is soon read again: what was deleted between it and the first listing of a watch is never told."""
 _POLL_SECONDS = 0.05
 _RETRY_SECONDS = 2.0
 
@@ -44,7 +46,7 @@ class Audit:
         """Wait for the first listings, then look again every five minutes. Raises DeadWatchError."""
         while not self.synced.is_set():
             try:
-                if not await self._behind():
+                if not await self._behind(_START_SECONDS):
                     self.synced.set()
             except NotFound as error:
                 self.waits_for = f"the custom resource definitions, which are not installed: {error}"
@@ -61,15 +63,15 @@ class Audit:
 
     async def _look(self) -> None:
         """Drop what is gone; two looks in a row that find the store behind mean a dead watch."""
-        if await self._behind() and (behind := await self._behind()):
+        if await self._behind(_CATCH_UP_SECONDS) and (behind := await self._behind(_CATCH_UP_SECONDS)):
             names = ", ".join(sorted(str(key) for key in behind)[:5])
             raise DeadWatchError(f"the watch does not tell of changes any more: {names} changed over {_CATCH_UP_SECONDS:.0f} s ago")
 
-    async def _behind(self) -> list[ObjectKey]:
-        """Return what the store does not hold, or only in an older version, and does not get to hold within half a minute."""
+    async def _behind(self, patience: float) -> list[ObjectKey]:
+        """Return what the store does not hold, or only in an older version, and does not get to hold within `patience` seconds."""
         expected = await self._list()
         try:
-            async with asyncio.timeout(_CATCH_UP_SECONDS):
+            async with asyncio.timeout(patience):
                 while any(self._lacks(key, version) for key, version in expected.items()):  # noqa: ASYNC110 (of a thousand keys)
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:

@@ -58,6 +58,16 @@ async def test_the_caches_are_full_once_all_that_was_there_has_been_told(bench):
 
 
 @virtually
+async def test_what_is_deleted_just_at_the_start_holds_nothing_up(bench):
+    bench.watch = False
+    bench.put("a")
+    await asyncio.sleep(0.5)
+    bench.api.remove(ObjectKey(BLUEPRINT, "acme", "a"))
+    await asyncio.sleep(2)
+    assert bench.audit.synced.is_set()
+
+
+@virtually
 async def test_missing_kinds_and_a_silent_server_are_named(bench):
     def refuse(verb, what):
         raise NotFound(404, "NotFound", "no blueprints here")
