@@ -10,20 +10,25 @@ from dharma_dev.run import UserError, command
 # The bridge's own hardware address says whose it is, so that one which another program made is never taken or removed.
 HARDWARE_ADDRESS = "0e:d4:a2:3a:0a:f4"
 SWITCHES = {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"}
-# kube-proxy's, made by the proxy of this cluster (a second one on the machine would fail on its ports).
-PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
+
+
+def _hardware_address(node: Node) -> str | None:
+    links = json.loads(command(["ip", "-json", "link", "show"]))
+    return next((link["address"] for link in links if link["ifname"] == node.bridge), None)
 
 
 def exists(node: Node) -> bool:
-    """Whether the bridge is there. Raises UserError when it is another program's."""
-    links = json.loads(command(["ip", "-json", "link", "show"]))
-    address = next((link["address"] for link in links if link["ifname"] == node.bridge), None)
-    if address not in {None, HARDWARE_ADDRESS}:
+    """Whether the bridge is there; one of another program does not count."""
+    return _hardware_address(node) == HARDWARE_ADDRESS
+
+
+def refuse_foreign(node: Node) -> None:
+    """Raise UserError when another program has a device of the bridge's name."""
+    if _hardware_address(node) not in {None, HARDWARE_ADDRESS}:
         raise UserError(
             f"The network device `{node.bridge}` exists and another program made it: stop that program, "
             f"then remove the device by `ip link delete {node.bridge}`."
         )
-    return address is not None
 
 
 def _address(node: Node) -> str:
@@ -47,23 +52,8 @@ def ensure(node: Node) -> None:
 
 
 def remove(node: Node) -> None:
-    """Remove the bridge; its address and routes go with it."""
+    """Remove the bridge, with its address and routes, and the host ends of pods that are still on it."""
     if exists(node):
+        for port in json.loads(command(["ip", "-json", "link", "show", "master", node.bridge])):
+            command(["ip", "link", "delete", port["ifname"]])
         command(["ip", "link", "delete", node.bridge])
-
-
-def veths(node: Node) -> list[str]:
-    """Host ends of pods' network devices that are still on the bridge."""
-    return sorted(link["ifname"] for link in json.loads(command(["ip", "-json", "link", "show", "master", node.bridge])))
-
-
-def tables(names: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """Those of the given nftables tables (family, name) that exist."""
-    listing = set(command(["nft", "list", "tables"]).splitlines())
-    return [(family, name) for family, name in names if f"table {family} {name}" in listing]
-
-
-def remove_tables(names: tuple[tuple[str, str], ...]) -> None:
-    """Delete the given nftables tables, those that exist."""
-    for family, name in tables(names):
-        command(["nft", "delete", "table", family, name])

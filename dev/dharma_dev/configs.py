@@ -16,6 +16,7 @@ COMPONENT_USERS = [
     "dev.dharma.io:agent",
 ]
 IN_PASSING = [{"group": "coordination.k8s.io", "resources": ["leases"]}, {"group": "", "resources": ["events"]}, {"group": "events.k8s.io"}]
+NETWORK_NAME = "iac-dharma-dev"
 READS = ["get", "list", "watch"]
 
 
@@ -112,7 +113,7 @@ def network(node: Node) -> dict[str, Any]:
     }
     # A pod starts only when its network policies are in force.
     policy = {"type": POLICY_PLUGIN, "socket": str(node.agent_socket)}
-    return {"cniVersion": "1.0.0", "name": "iac-dharma-dev", "plugins": [bridge, policy]}
+    return {"cniVersion": "1.0.0", "name": NETWORK_NAME, "plugins": [bridge, policy]}
 
 
 def containerd(node: Node, sandbox_image: str, runc: str) -> str:

@@ -1,6 +1,6 @@
 """Stopping the cluster so that nothing of it is left on the machine but files."""
 
-from dharma_dev import bridge, cgroups, files, mounts, paths, processes
+from dharma_dev import bridge, cgroups, containers, files, firewall, mounts, paths, processes
 from dharma_dev.node import NODES
 from dharma_dev.run import UserError, say
 
@@ -11,8 +11,6 @@ BEFORE_PODS = ["kubelet"]
 # Seconds.
 COMPONENT_GRACE = 20.0
 POD_GRACE = 10.0
-# Those of the agent.
-AGENT_TABLES = (("inet", "dharma-policy"),)
 
 
 def stop_everything() -> None:
@@ -26,21 +24,13 @@ def stop_everything() -> None:
     processes.end_all(shims, 0.0, lambda pid: pid in processes.shims())
     for node in NODES:
         cgroups.kill(node.cgroup, 0.0)
+        containers.forget(node)
     mounts.unmount_below(paths.STATE)
     mounts.detach_loops_below(paths.STATE)
-    remove_network()
+    firewall.clear()
     for node in NODES:
+        bridge.remove(node)
         cgroups.remove(node.cgroup)
-        files.remove(node.containerd_state)
-        files.remove(node.pod_addresses)
-
-
-def remove_network() -> None:
-    """Remove the nftables tables and the bridge. Where the bridge is not ours, there is nothing of ours."""
-    for node in NODES:
-        if bridge.exists(node):
-            bridge.remove_tables((*bridge.PROXY_TABLES, *AGENT_TABLES))
-            bridge.remove(node)
 
 
 def stop_processes(names: list[str]) -> None:
@@ -58,10 +48,10 @@ def leftovers() -> list[str]:
     found += [f"process {pid} ({processes.SHIM})" for pid in processes.shims()]
     found += [f"mount {point}" for point in mounts.below(paths.STATE)]
     found += [f"loop device {device}" for device in mounts.loops_below(paths.STATE)]
+    found += [f"nftables table {family} {name}" for family, name in firewall.ours()]
     for node in NODES:
         if bridge.exists(node):
             found.append(f"bridge {node.bridge}")
-            found += [f"nftables table {family} {name}" for family, name in bridge.tables((*bridge.PROXY_TABLES, *AGENT_TABLES))]
         if cgroups.exists(node.cgroup):
             found.append(f"control group {node.cgroup}")
     return found
@@ -74,6 +64,8 @@ def down(*, delete: bool) -> None:
     if left:
         raise UserError(f"The cluster was stopped, but this is left of it: {', '.join(left)}; run the command again, or reboot.")
     if delete:
+        for node in NODES:
+            containers.delete_traces(node)
         for entry in paths.STATE.iterdir():
             if entry != paths.LOCK:
                 files.remove(entry)

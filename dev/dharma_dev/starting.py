@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from dharma_dev import bridge, cgroups, files, mounts, paths, processes
+from dharma_dev import bridge, cgroups, containers, firewall, paths, processes
 from dharma_dev.components import Component
 from dharma_dev.control import control
-from dharma_dev.node import NODES, Node
+from dharma_dev.node import NODES
 from dharma_dev.run import UserError, say, tail
 
 # Seconds that a started component has until it works, and one that ran before until it counts as hung.
@@ -22,11 +22,12 @@ def start_all(after: Mapping[str, Callable[[], None]]) -> dict[str, float]:
     `after` is what to do once a component works, by its name, before those that build on it start.
     """
     live = processes.running()
+    firewall.claim()
     for node in NODES:
         bridge.ensure(node)
         cgroups.ensure(node.cgroup)
-        if "containerd" not in live:
-            forget_dead_containers(node)
+        if "containerd" not in live and not containers.live(node):
+            containers.forget(node)
         for folder in (node.volumes, node.agent_state):
             folder.mkdir(parents=True, exist_ok=True)
     paths.ETCD_DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,12 +94,3 @@ def _wait_for(component: Component) -> None:
 def _log_end(component: Component) -> str:
     log = processes.log_of(component.name)
     return f"{tail(log.read_text(errors='replace'), 5)}\nThe whole log: {log}"
-
-
-def forget_dead_containers(node: Node) -> None:
-    """Where neither containerd nor any container runs: drop the records of those that ran, which would only mislead."""
-    if processes.shims() or cgroups.members(node.cgroup):
-        return
-    mounts.unmount_below(node.containerd_state)
-    files.remove(node.containerd_state)
-    files.remove(node.pod_addresses)

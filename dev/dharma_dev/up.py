@@ -73,7 +73,7 @@ def check() -> None:
     checks.ports(component for component in control().all if component.name not in live)
     if packages.find("ip") is not None:
         for node in NODES:
-            bridge.exists(node)
+            bridge.refuse_foreign(node)
 
 
 def link_programs(programs: build.Programs, kubectl: Path) -> None:
