@@ -33,7 +33,8 @@ def decide(blueprint: Blueprint, observed: Observed) -> Decision:
     if blueprint.spec.lifecycle == "Draft":
         return Decision(status.draft(blueprint))
     everything = scopes(blueprint, observed)
-    wanted = {scope.component.name: _wanted(scope) for scope in everything}
+    secret_objects = secrets(blueprint, observed)
+    wanted = {scope.component.name: _wanted(scope, secret_objects[scope.component.name]) for scope in everything}
     issues = tuple(_collisions(everything, wanted, observed))
     if issues:
         return Decision(status.refused(blueprint, issues))
@@ -94,12 +95,9 @@ def _unsupported(blueprint: Blueprint, observed: Observed) -> Iterator[Issue]:
                 )
 
 
-def _wanted(scope: Scope) -> list[Wanted]:
+def _wanted(scope: Scope, secret_objects: list[Manifest]) -> list[Wanted]:
     component = scope.component
-    built: list[Wanted] = [
-        Wanted(network.policy(scope)),
-        *(Wanted(secret) for secret in secrets(scope.blueprint, scope.observed)[component.name]),
-    ]
+    built: list[Wanted] = [Wanted(network.policy(scope)), *(Wanted(secret) for secret in secret_objects)]
     if component.postgres is not None:
         built += postgres.objects(scope, component.postgres)
     elif component.pgbouncer is not None:

@@ -9,6 +9,14 @@ from tests.unit.blueprint.build import CACHE, DB, POOL, blueprint, first, postgr
 
 from dharma_handlers.blueprint.decide import decide
 
+
+class Plain(yaml.SafeDumper):
+    """Writes each value where it stands."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {
     "defaults": blueprint(DB, POOL, CACHE),
@@ -32,7 +40,7 @@ CASES = {
 def test_manifests(case):
     wanted = CASES[case]
     found = decide(wanted, first(wanted)).outcome.objects or ()
-    text = "".join(f"--- # {one.mode.value}\n{yaml.safe_dump(one.manifest, sort_keys=False, width=140)}" for one in found)
+    text = "".join(f"--- # {one.mode.value}\n{yaml.dump(one.manifest, Dumper=Plain, sort_keys=False, width=140)}" for one in found)
     path = GOLDEN / f"{case}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text)
