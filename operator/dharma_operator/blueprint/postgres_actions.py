@@ -56,7 +56,6 @@ async def _revoke_role(connection: Connection, action: actions.RevokeRole) -> No
 async def _create_database(connection: Connection, action: actions.CreateDatabase) -> None:
     database, owner = sql.Identifier(action.database), sql.Identifier(action.owner)
     await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
-    await connection.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
 
 
 async def _set_database_owner(connection: Connection, action: actions.SetDatabaseOwner) -> None:
