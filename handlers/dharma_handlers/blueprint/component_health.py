@@ -67,7 +67,7 @@ def _postgres(scope: Scope, postgres: Postgres, pending: tuple[Action, ...]) -> 
         stuck=problem is not None and problem.stuck,
         primary=primary_of(scope),
         version=next((member.server_version for member in seen.members if member.server_version), None),
-        credentials_current=postgres_actions.credentials_current(scope, postgres),
+        credentials_current=postgres_actions.credentials_current(scope, pending),
     )
 
 

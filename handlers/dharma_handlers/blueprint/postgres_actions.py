@@ -27,13 +27,12 @@ def postgres_actions(scope: Scope, postgres: Postgres) -> tuple[actions.Action, 
     ) or (*_hand_over(scope, postgres, seen), *_restart(scope, postgres, seen))[:1]
 
 
-def credentials_current(scope: Scope, postgres: Postgres) -> bool | None:
+def credentials_current(scope: Scope, pending: Iterable[actions.Action]) -> bool | None:
     """Tell whether every user's password in its Secret is the one that Postgres accepts; None: it could not be asked."""
     seen = scope.observed.components.get(scope.component.name)
     if not isinstance(seen, PostgresObserved) or seen.roles is None:
         return None
-    roles = seen.roles
-    return all(role.name in roles and scram.matches(roles[role.name].verifier, _password(scope, role.name)) for role in postgres.roles)
+    return not any(isinstance(action, actions.CreateRole | actions.SetRolePassword) for action in pending)
 
 
 def waits_for_window(scope: Scope) -> bool:

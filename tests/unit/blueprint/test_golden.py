@@ -13,7 +13,7 @@ from dharma_handlers.blueprint.decide import decide
 class Plain(yaml.SafeDumper):
     """Writes each value where it stands."""
 
-    def ignore_aliases(self, data):
+    def ignore_aliases(self, _data):
         return True
 
 
