@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Generator, Mapping
+import time
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ _QUIET = {
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
 }
+_SPARED = ("kopf._cogs.clients", "dharma_operator.kube.watch")
+"""Loggers that repeat themselves for each watch, every few seconds, while the API server is away."""
+_SPARED_SECONDS = 30.0
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -49,10 +53,36 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
+class Sparing(logging.Filter):
+    """Lets through one line in half a minute of each logger that repeats itself, with the number of those held back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._last: dict[tuple[str, int], float] = {}
+        self._held_back: dict[tuple[str, int], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Decide on a record."""
+        if not record.name.startswith(_SPARED):
+            return True
+        kind = (record.name, record.levelno)
+        now = self._clock()
+        if now - self._last.get(kind, -_SPARED_SECONDS) < _SPARED_SECONDS:
+            self._held_back[kind] = self._held_back.get(kind, 0) + 1
+            return False
+        self._last[kind] = now
+        if held_back := self._held_back.pop(kind, 0):
+            record.held_back = held_back
+        return True
+
+
 def configure(level: str) -> None:
     """Write log lines from this level on; libraries' own from WARNING on, unless everything is wanted."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    if level != "DEBUG":
+        handler.addFilter(Sparing())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -19,7 +19,7 @@ class _Patience:
     """Seconds between Kopf's attempts at a request, without end: an API server that is away for long does not end the operator."""
 
     def __iter__(self) -> Iterator[float]:
-        return itertools.chain((0.2, 0.5, 1, 2, 3, 5), itertools.repeat(10.0))
+        return itertools.chain((0.2, 0.5, 1, 2), itertools.repeat(3.0))
 
 
 class _NoDiffs(kopf.DiffBaseStorage):

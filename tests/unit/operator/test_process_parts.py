@@ -12,7 +12,7 @@ import pytest
 from dharma_operator import main
 from dharma_operator.controllers import KindInfo, Request
 from dharma_operator.kube.resources import BLUEPRINT, DHARMA_DEPLOYMENT, OWNERS, ObjectKey
-from dharma_operator.logs import JsonFormatter, about
+from dharma_operator.logs import JsonFormatter, Sparing, about
 from dharma_operator.metrics import Metrics
 from dharma_operator.placeholder import Placeholder
 from dharma_operator.server import Server
@@ -82,6 +82,17 @@ def test_a_log_line_stays_one_line_whatever_is_in_it():
     text = JsonFormatter().format(failed)
     assert "\n" not in text
     assert "ValueError" in json.loads(text)["error"]
+
+
+def test_who_repeats_himself_is_heard_twice_a_minute():
+    now = 100.0
+    sparing = Sparing(lambda: now)
+    talker = logging.LogRecord("kopf._cogs.clients.watching", logging.ERROR, __file__, 1, "will retry", (), None)
+    assert [sparing.filter(talker) for _ in range(4)] == [True, False, False, False]
+    assert sparing.filter(record("something else"))
+    now = 131.0
+    assert sparing.filter(talker)
+    assert line_of(talker)["held_back"] == 3
 
 
 def test_what_cannot_be_json_is_text():
