@@ -81,6 +81,7 @@ def matching(
 _BYTES: Final = r"[0-9]+(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?"
 _CPU: Final = r"[0-9]+m|[0-9]+(\.[0-9]{1,3})?"
 DURATION: Final = r"([0-9]+(\.[0-9]+)?(h|m|s|ms))+"
+_WHOLE_SECONDS: Final = r"([0-9]+(h|m|s))+"
 
 
 def byte_format(least: str = "1") -> Format:
@@ -130,6 +131,20 @@ def duration_format(least: str, most: str = "87600h") -> Format:
     )
 
 
+def whole_seconds_format() -> Format:
+    """Go durations in whole seconds, for what Kubernetes counts in seconds."""
+    compiled = re.compile(_WHOLE_SECONDS)
+    rule = f"self.matches(r'^({_WHOLE_SECONDS})$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')"
+    return Format(
+        "whole-seconds",
+        "must be a Go duration in whole seconds from 1s to 24h, such as 90s or 1h30m",
+        32,
+        rule,
+        lambda text: compiled.fullmatch(text) is not None and timedelta(seconds=1) <= parse_duration(text) <= timedelta(hours=24),
+        "a Go duration in whole seconds such as 90s",
+    )
+
+
 def _read_duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
@@ -144,6 +159,8 @@ GoDuration = Annotated[
 
 Seconds = Annotated[GoDuration, duration_format("1s", "24h")]
 """A short wait, from a second to a day."""
+WholeSeconds = Annotated[GoDuration, whole_seconds_format()]
+"""The same for fields that Kubernetes itself counts in seconds."""
 Bytes = Annotated[Quantity, byte_format()]
 Cpu = Annotated[Quantity, cpu_format()]
 

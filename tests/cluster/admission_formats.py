@@ -44,6 +44,9 @@ FORMATS = {
     "duration-1h-87600h": Example("Blueprint", "spec.rotation.every", ("720h", "87600h"), ("59m", "87601h", "30d", "soon")),
     "duration-1m-87600h": Example("Blueprint", "spec.rotation.overlap", ("1m", "719h59m"), ("59s", "1d")),
     "duration-10m-168h": Example("Blueprint", "spec.maintenanceWindows[].duration", ("10m", "168h"), ("9m59s", "168h1m", "2")),
+    "whole-seconds": Example(
+        "Deployment", "spec.probes.readiness.period", ("1s", "24h", "1m30s"), ("1500ms", "1.5s", "0s", "25h", "10", "")
+    ),
     "cron": Example(
         "Backup",
         "spec.schedule",

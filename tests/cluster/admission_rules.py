@@ -205,6 +205,25 @@ BLUEPRINT = (
     ),
     RuleCase(
         "Blueprint",
+        "spec.components[].postgres.users[]",
+        "member-of-itself",
+        {f"{DB}.postgres.users[1].memberOf": ["report"]},
+        f"{DB}.postgres.users[1].memberOf",
+        "memberOf of user report names the user itself; remove that entry",
+        {f"{DB}.postgres.users[1].memberOf": ["auditor"]},
+    ),
+    RuleCase(
+        "Blueprint",
+        "spec.components[].postgres",
+        "member-of-exists",
+        {f"{DB}.postgres.users[1].memberOf": ["pg_monitor", "sales"]},
+        f"{DB}.postgres.users",
+        "memberOf of user report names a role that is neither predefined (pg_…) nor a user of this component; "
+        "correct the name or add the user",
+        {f"{DB}.postgres.users[1].memberOf": ["pg_monitor", "shop", "auditor"]},
+    ),
+    RuleCase(
+        "Blueprint",
         "spec.components[].postgres",
         "restore-only-at-birth",
         {f"{DB}.postgres.restoreFrom.backup": "weekly"},

@@ -79,6 +79,15 @@ TENANT = (
     RuleCase(
         "Tenant",
         "spec",
+        "member-count",
+        {"spec.quota.users": 2},
+        "spec.members",
+        "there are 3 members and quota.users allows 2; raise it or remove some",
+        {"spec.quota.users": 3},
+    ),
+    RuleCase(
+        "Tenant",
+        "spec",
         "namespaces-differ",
         {"spec.projects[1].namespace": "sample-of-shop"},
         "spec.projects",
@@ -278,6 +287,18 @@ DEPLOYMENT = (
         )
         for probe in ("readiness", "liveness", "startup")
         for way in ({"period": "5s"}, {"http": {}, "tcp": {}})
+    ),
+    *(
+        RuleCase(
+            "Deployment",
+            "spec.probes",
+            f"{probe}-one-success",
+            {f"spec.probes.{probe}.successThreshold": 2},
+            f"spec.probes.{probe}.successThreshold",
+            f"probes.{probe}.successThreshold must be 1, as Kubernetes allows more for readiness alone; remove it",
+            {"spec.probes.readiness.successThreshold": 2},
+        )
+        for probe in ("liveness", "startup")
     ),
     *(
         case

@@ -51,7 +51,7 @@ class ConnectionBudget:
     @property
     def fits(self) -> bool:
         """Whether every connection that a pooler may open would be accepted."""
-        return self.max_connections is None or not self.pools or self.needed <= self.max_connections
+        return self.max_connections is None or self.needed <= self.max_connections
 
     def sentence(self) -> str:
         """Show the arithmetic and the remedy, word for word as the API server does."""

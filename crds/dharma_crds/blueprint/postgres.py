@@ -104,10 +104,19 @@ class Database(Struct):
 class User(Struct):
     """A user that may log in."""
 
+    cel_rules = (
+        Rule(
+            "member-of-itself",
+            "!has(self.memberOf) || !(self.name in self.memberOf)",
+            "memberOf names the user itself; remove that entry",
+            message_expression=says("memberOf of user %s names the user itself; remove that entry", "self.name"),
+            field_path=".memberOf",
+        ),
+    )
     name: UserName = Field(description="Name of the user. Its password is generated and kept in the Secret <blueprint>-<component>-<user>.")
     member_of: Annotated[tuple[RoleName, ...], LIST_SET] = Field(
         default=(),
-        max_length=16,
+        max_length=8,
         description="Roles whose rights it has, such as pg_read_all_data. Removing an entry takes the rights away.",
     )
 
@@ -117,6 +126,10 @@ class RestoreFrom(Struct):
 
     backup: ObjectName = Field(description="Name of the Backup (dhk) in the same namespace.")
     time: Time | None = Field(default=None, description="The moment to restore, within what the Backup can recover. Default: its newest.")
+
+
+_KNOWN_ROLE = "r.startsWith('pg_') || self.users.exists(o, o.name == r) || self.databases.exists(d, d.owner == r)"
+_STRANGERS = f"(has(self.users) ? self.users.filter(u, has(u.memberOf) && u.memberOf.exists(r, !({_KNOWN_ROLE}))) : [])"
 
 
 class Postgres(Struct):
@@ -134,6 +147,17 @@ class Postgres(Struct):
                 "self.instances",
             ),
             field_path=".instances",
+        ),
+        Rule(
+            "member-of-exists",
+            f"{_STRANGERS}.size() == 0",
+            "memberOf names a role that is neither predefined (pg_…) nor a user of this component; correct the name or add the user",
+            message_expression=says(
+                "memberOf of user %s names a role that is neither predefined (pg_…) nor a user of this component; "
+                "correct the name or add the user",
+                f"{_STRANGERS}[0].name",
+            ),
+            field_path=".users",
         ),
         Rule(
             "restore-only-at-birth",
@@ -166,7 +190,8 @@ class Postgres(Struct):
     parameters: Parameters = Field(
         default={},
         description="Settings of postgresql.conf by name, such as work_mem: 16MB; they win over the derived ones. "
-        "Those that need a restart are applied by a rolling one. Those that Patroni or the operator sets are refused.",
+        "Fractions, on and off stand in quotes. Those that need a restart are applied by a rolling one; those that Patroni "
+        "or the operator sets are refused.",
     )
     restore_from: RestoreFrom | None = Field(
         default=None, description="Begin with the data of a backup; only when the component is first made. Default: begin empty."

@@ -48,7 +48,7 @@ _LIMIT: Final = "c.postgres.parameters['max_connections']"
 _WHOLE: Final = f"string({_LIMIT}).matches(r'^[0-9]{{1,6}}$')"
 _POOLERS: Final = "self.components.filter(p, has(p.pgbouncer) && p.pgbouncer.target == c.name)"
 _NEEDED: Final = f"({_POOLERS}.map(p, p.pgbouncer.replicas * p.pgbouncer.maxServerConnections).sum() + {RESERVED})"
-_OVERDRAWN: Final = f"self.components.filter(c, {_LIMITED} && {_WHOLE} && {_POOLERS}.size() > 0 && {_NEEDED} > int(string({_LIMIT})))"
+_OVERDRAWN: Final = f"self.components.filter(c, {_LIMITED} && {_WHOLE} && {_NEEDED} > int(string({_LIMIT})))"
 _UNCOUNTABLE: Final = f"self.components.filter(c, {_LIMITED} && !{_WHOLE})"
 _ARITHMETIC: Final = says(
     "parameters.max_connections %s of component %s is too small for its poolers %s and %s reserved, which need %s; "

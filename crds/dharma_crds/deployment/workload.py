@@ -10,7 +10,7 @@ from dharma_crds.base import Struct
 from dharma_crds.blueprint.component_name import ComponentName
 from dharma_crds.cel import UNIT, VALIDATIONS, Rule, says, unit
 from dharma_crds.common import LIMITS_COVER_REQUESTS, ResourceAmounts
-from dharma_crds.formats import EnvironmentName, ObjectName, PortName, Seconds, matching
+from dharma_crds.formats import EnvironmentName, ObjectName, PortName, WholeSeconds, matching
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 PortNumber = Annotated[int, Field(ge=1, le=65535), unit("port number")]
@@ -159,11 +159,9 @@ class Probe(Struct):
     tcp: TcpProbe | None = Field(default=None, description="Ask by a TCP connection. Default: another way is used.")
     exec: ExecProbe | None = Field(default=None, description="Ask by a command. Default: another way is used.")
     grpc: GrpcProbe | None = Field(default=None, description="Ask by gRPC. Default: another way is used.")
-    initial_delay: Seconds | None = Field(default=None, description="Wait before the first question. Default: none.")
-    period: Seconds = Field(default="10s", validate_default=True, description="Time from one question to the next, in whole seconds.")
-    timeout: Seconds = Field(
-        default="1s", validate_default=True, description="An answer that takes longer counts as a failure, in whole seconds."
-    )
+    initial_delay: WholeSeconds | None = Field(default=None, description="Wait before the first question. Default: none.")
+    period: WholeSeconds = Field(default="10s", validate_default=True, description="Time from one question to the next.")
+    timeout: WholeSeconds = Field(default="1s", validate_default=True, description="An answer that takes longer counts as a failure.")
     failure_threshold: Annotated[int, unit("failures in a row")] = Field(
         default=3, ge=1, le=1000, description="So many failures make the pod fail."
     )
@@ -175,6 +173,15 @@ class Probe(Struct):
 class Probes(Struct):
     """How Kubernetes asks whether a pod is well."""
 
+    cel_rules = tuple(
+        Rule(
+            f"{probe}-one-success",
+            f"!has(self.{probe}) || self.{probe}.successThreshold == 1",
+            f"probes.{probe}.successThreshold must be 1, as Kubernetes allows more for readiness alone; remove it",
+            field_path=f".{probe}.successThreshold",
+        )
+        for probe in ("liveness", "startup")
+    )
     readiness: Probe | None = Field(
         default=None, description="Whether a pod gets traffic. Without it the switch cannot know that new pods serve. Default: none."
     )

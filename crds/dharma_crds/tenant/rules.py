@@ -45,6 +45,15 @@ SPEC_RULES: Final = (
         field_path=".projects",
     ),
     Rule(
+        "member-count",
+        "!has(self.quota) || !has(self.quota.users) || !has(self.members) || self.members.size() <= self.quota.users",
+        "there are more members than quota.users allows; raise it or remove some",
+        message_expression=says(
+            "there are %s members and quota.users allows %s; raise it or remove some", "self.members.size()", "self.quota.users"
+        ),
+        field_path=".members",
+    ),
+    Rule(
         "namespaces-differ",
         "!has(self.projects) || self.projects.all(p, !has(p.__namespace__)"
         " ||"

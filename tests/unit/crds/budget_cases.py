@@ -49,7 +49,8 @@ CASES = (
         _too_small(254, '"2 x 100 (pool)", "1 x 50 (ro)"', 255),
     ),
     BudgetCase("a pooler of another component does not count", 25, (("pool", "db", 1, 20), ("far", "other", 20, 5000)), PASSES),
-    BudgetCase("no pooler at all", 3, (), PASSES),
+    BudgetCase("no pooler at all", 5, (), PASSES),
+    BudgetCase("less than what is reserved", 4, (), _too_small(4, "", 5)),
     BudgetCase(
         "no whole number",
         "many",
