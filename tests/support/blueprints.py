@@ -176,7 +176,7 @@ class Stage:
         await self.operator.stop()
         before = len(self.writes())
         await self.operator.start().ready()
-        runs = 'dharma_reconciles_total'
+        runs = "dharma_reconciles_total"
         await wait_until(lambda: self.operator.metric(runs, kind="Blueprint") >= 1, "the operator looked at the Blueprint", explain=self.explain)
         until = time.monotonic() + seconds
         await wait_until(lambda: time.monotonic() > until, "some time has passed", seconds=seconds + 5)
