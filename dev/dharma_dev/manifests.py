@@ -147,6 +147,8 @@ def metrics(image: str) -> list[Manifest]:
             "--kubelet-preferred-address-types=InternalIP",
             "--kubelet-certificate-authority=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
             "--metric-resolution=10s",
+            # It must be less than the resolution.
+            "--kubelet-request-timeout=5s",
         ],
         "ports": [{"name": "https", "containerPort": METRICS_PORT}],
         "readinessProbe": probe("/readyz", METRICS_PORT, scheme="HTTPS"),
