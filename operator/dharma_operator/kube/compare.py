@@ -89,7 +89,7 @@ def _map(wanted: Mapping[str, Any], live: Mapping[str, Any], owned: FieldSet, pa
         known += mine is not None
         here = f"{path}.{key}" if path else key
         if mine is None:
-            found.append(here)
+            found.extend(_values(value, live.get(key), here, key, name) or [here])
         elif live.get(key) is None:
             # Once applied, empty and absent now: the server does not store this empty value. Had somebody removed it, it would not be ours.
             if value or not _leaf(mine):
@@ -107,6 +107,8 @@ def _value(wanted: Json, live: Json, owned: FieldSet, path: str, key: str, paren
     if is_map(wanted) and is_map(live):
         if not _leaf(owned):
             _map(wanted, live, owned, path, key, found)
+        elif wanted and not live:
+            found.append(path)
         elif (wanted or key.lower().endswith("selector")) and not _same(wanted, live, key, parent):
             # (Another {} asks for nothing more than to be there, and what others put into it is theirs.)
             found.append(path)
@@ -117,6 +119,13 @@ def _value(wanted: Json, live: Json, owned: FieldSet, path: str, key: str, paren
             found.append(path)
     elif not _same(wanted, live, key, parent):
         found.append(path)
+
+
+def _values(wanted: Json, live: Json, path: str, key: str, parent: str) -> list[str]:
+    """Return the paths of values that differ, whoever owns them: once all that was ours in a map is lost, so is the map."""
+    if not (is_map(wanted) and is_map(live)):
+        return [] if _same(wanted, live, key, parent) else [path]
+    return [found for name, value in wanted.items() for found in _values(value, live.get(name), f"{path}.{name}", name, key)]
 
 
 def _items(wanted: Sequence[Any], live: Sequence[Any], owned: FieldSet, path: str, name: str, found: list[str]) -> None:

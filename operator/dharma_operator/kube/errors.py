@@ -1,7 +1,7 @@
 """What the API server can answer besides yes."""
 # ruff: noqa: N818 (Kubernetes' own words for its answers)
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dharma_operator.kube.wire import Json, is_map
@@ -81,7 +81,10 @@ def error_of(status: int, body: Json, retry_after: str | None = None) -> ApiErro
     details: dict[str, Any] = answer.get("details") or {}
     reason = str(answer.get("reason") or "Unknown")
     message = str(answer.get("message") or (body if isinstance(body, str) else "")).strip() or f"the API server answered {status}"
+    causes: Sequence[Mapping[str, Any]] = details.get("causes") or ()
     kind = _BY_REASON.get(reason) or (ApiUnavailable if status >= 500 else _BY_STATUS.get(status, ApiError))
-    causes = tuple(str(cause.get("reason", "")) for cause in details.get("causes") or ())
+    if kind is Invalid and any(cause.get("field") == "metadata.uid" for cause in causes):
+        kind = Conflict  # how a patch that is meant for another object of the same name is refused
     wait = retry_after if retry_after is not None and retry_after.isdigit() else details.get("retryAfterSeconds")
-    return kind(status, reason, message, causes=causes, retry_after=None if wait is None else float(wait))
+    reasons = tuple(str(cause.get("reason", "")) for cause in causes)
+    return kind(status, reason, message, causes=reasons, retry_after=None if wait is None else float(wait))
