@@ -69,14 +69,14 @@ class Audit:
 
     async def _behind(self, patience: float) -> list[ObjectKey]:
         """Return what the store does not hold, or only in an older version, and does not get to hold within `patience` seconds."""
-        expected = await self._list()
-        try:
-            async with asyncio.timeout(patience):
-                while any(self._lacks(key, version) for key, version in expected.items()):  # noqa: ASYNC110 (of a thousand keys)
-                    await asyncio.sleep(_POLL_SECONDS)
-        except TimeoutError:
-            return [key for key, version in expected.items() if self._lacks(key, version)]
-        return []
+        clock = asyncio.get_running_loop().time
+        missing = await self._list()
+        give_up = clock() + patience
+        while True:
+            missing = {key: version for key, version in missing.items() if self._lacks(key, version)}
+            if not missing or clock() >= give_up:
+                return list(missing)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _list(self) -> Mapping[ObjectKey, tuple[int, str]]:
         expected: dict[ObjectKey, tuple[int, str]] = {}
