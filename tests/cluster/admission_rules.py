@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tests.cluster.admission_support import REMOVED, Changes
+from tests.unit.crds.documents import REMOVED, Changes
 
 
 @dataclass(frozen=True)

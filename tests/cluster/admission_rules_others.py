@@ -1,7 +1,7 @@
 """The same for Tenant, Deployment and Backup."""
 
 from tests.cluster.admission_rules import RuleCase, limit_cases, storage_cases
-from tests.cluster.admission_support import REMOVED
+from tests.unit.crds.documents import REMOVED
 
 LABELS = "labels of kubernetes.io, k8s.io and dharma.io decide about security and ownership and are set by the operator; remove them"
 

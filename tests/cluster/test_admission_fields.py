@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.admission_formats import FORMATS
-from tests.cluster.admission_support import REMOVED, ApiServer, Document, Node, api_server, changed, places, value_at, walk
+from tests.cluster.admission_support import ApiServer, api_server
+from tests.unit.crds.documents import REMOVED, Document, Node, changed, places, value_at, walk
+from tests.unit.crds.format_cases import FORMATS
 from tests.unit.crds.samples_support import load, names
 
 from dharma_crds.cel import RULE_NAME, VALIDATIONS

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.admission_support import ApiServer, Document, api_server, changed
+from tests.cluster.admission_support import ApiServer, api_server
+from tests.unit.crds.documents import Document, changed
 from tests.unit.crds.samples_support import load, lost, names
 
 from dharma_crds.generator.crd import custom_resource_definition

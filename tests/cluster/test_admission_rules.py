@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.cluster.admission_rules import BLUEPRINT, RuleCase
 from tests.cluster.admission_rules_others import BACKUP, DEPLOYMENT, TENANT
-from tests.cluster.admission_support import Answer, ApiServer, Changes, api_server, changed, walk
+from tests.cluster.admission_support import Answer, ApiServer, api_server
 from tests.unit.crds.budget_cases import CASES, BudgetCase
+from tests.unit.crds.documents import Changes, changed, walk
 from tests.unit.crds.samples_support import load
 
 from dharma_crds.cel import RULE_NAME, VALIDATIONS

@@ -1,6 +1,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -35,13 +36,15 @@ def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node, bool]]:
             yield from nodes(node[key], path + mark)
 
 
+@cache
+def schema_of(kind: Kind) -> Node:
+    """Made once: it is read by all tests and changed by none."""
+    return structural_schema(kind.model)
+
+
 def fields(kind: Kind) -> list[tuple[str, Node, bool]]:
     """What a user may write or read by name: not the items themselves."""
-    return [
-        (path, node, required)
-        for path, node, required in nodes(structural_schema(kind.model))
-        if not path.endswith(("[]", "{}", "metadata"))
-    ]
+    return [(path, node, required) for path, node, required in nodes(schema_of(kind)) if not path.endswith(("[]", "{}", "metadata"))]
 
 
 @ALL_KINDS
@@ -70,7 +73,7 @@ def test_every_number_and_quantity_has_a_unit(kind: Kind) -> None:
 @ALL_KINDS
 def test_what_can_be_listed_or_walked_by_a_rule_is_bounded(kind: Kind) -> None:
     """Else the API server prices rules by the largest request there could be, and refuses the CRD."""
-    for path, node, _ in nodes(structural_schema(kind.model).get("properties", {})["spec"]):
+    for path, node, _ in nodes(schema_of(kind).get("properties", {})["spec"]):
         if "items" in node:
             assert "maxItems" in node, f"{kind.kind} spec.{path}"
         if node.get("additionalProperties"):
@@ -81,7 +84,7 @@ def test_what_can_be_listed_or_walked_by_a_rule_is_bounded(kind: Kind) -> None:
 
 @ALL_KINDS
 def test_every_rule_says_what_is_wrong_in_a_sentence_of_its_own(kind: Kind) -> None:
-    for path, node, _ in nodes({"properties": {"": structural_schema(kind.model)}}):
+    for path, node, _ in nodes({"properties": {"": schema_of(kind)}}):
         said = [rule["message"] for rule in node.get(VALIDATIONS, [])]
         assert len(said) == len(set(said)), f"{kind.kind} {path}"
         assert all(len(sentence) > 25 and "\n" not in sentence for sentence in said), f"{kind.kind} {path}: {said}"
@@ -105,7 +108,7 @@ def test_the_status_has_no_defaults_and_no_bounds(kind: Kind) -> None:
     """The operator writes it whole; a default would be a difference that it sees for ever, and a bound could hide a report."""
     allowed = {"type", "description", "format", "items", "properties", "required", "enum", "additionalProperties"}
     allowed |= {"x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-preserve-unknown-fields"}
-    for path, node, _ in nodes(structural_schema(kind.model)["properties"]["status"]):
+    for path, node, _ in nodes(schema_of(kind)["properties"]["status"]):
         assert set(node) <= allowed, f"{kind.kind} status.{path}: {set(node) - allowed}"
 
 
@@ -216,13 +219,14 @@ def test_a_node_without_type_is_refused_with_its_path() -> None:
 
 
 def test_reference_pages_name_each_field_with_default_and_unit() -> None:
-    page = generated_files()["docs/reference/blueprint.md"]
+    files = generated_files()
+    page = files["docs/reference/blueprint.md"]
     assert "## `spec.components[].postgres.storage.grow`" in page
     assert "| `above` | integer, 50 to 95 | `80` | How full a volume must be to grow. " in page
     assert "before writes fail. Unit: percent of the volume. |" in page
     assert "| `max` | quantity | required |" in page
     assert "size cannot shrink, a volume only grows" in page
     for kind in KINDS.values():
-        text = generated_files()[f"docs/reference/{kind.singular}.md"]
+        text = files[f"docs/reference/{kind.singular}.md"]
         for path, _, _ in fields(kind):
             assert f"| `{path.rpartition('.')[2]}` |" in text or "." not in path, f"{kind.kind} {path} is not on its page"

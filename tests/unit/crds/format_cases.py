@@ -15,6 +15,8 @@ class Example:
     told: str = ""
     beside: dict[str, Any] = field(default_factory=dict)
     """Changes that an accepted value needs in other fields."""
+    read_twice: bool = True
+    """Whether the models check it again. Where False, admission alone does."""
 
 
 FORMATS = {
@@ -99,9 +101,15 @@ FORMATS = {
     ),
     "label-value": Example("Tenant", 'spec.projects[].labels."owner"', ("", "Alice_1.b-c", "42"), ("-a", "a-", "a b", "a/b", "é")),
     "port-name": Example("Deployment", "spec.ports[1].name", ("a", "grpc-2"), ("Http", "-a", "a-", "a.b", "")),
-    "port-or-name": Example("Deployment", "spec.ports[].targetPort", (1, 65535, "http", "a"), (0, 65536, -1, "Http", "a_b", "-a", "")),
+    "port-or-name": Example(
+        "Deployment", "spec.ports[].targetPort", (1, 65535, "http", "a"), (0, 65536, -1, "Http", "a_b", "-a", ""), read_twice=False
+    ),
     "pods-or-percent": Example(
-        "Deployment", "spec.disruption.maxUnavailable", (1, 0, "0%", "50%", "100%"), (-1, "101%", "50", "half", "%", "-1%")
+        "Deployment",
+        "spec.disruption.maxUnavailable",
+        (1, 0, "0%", "50%", "100%"),
+        (-1, "101%", "50", "half", "%", "-1%"),
+        read_twice=False,
     ),
     "image": Example(
         "Deployment",
@@ -159,6 +167,7 @@ FORMATS = {
         ({"work_mem": "4MB", "random_page_cost": 1, "pg_stat_statements.max": 500}, {"max_connections": 1000}),
         ({"Bad Name": "1"}, {"work-mem": "4MB"}, {"a.b.c": "1"}),
         told="which Postgres does not know; write lower-case letters, digits and underscores, such as work_mem",
+        read_twice=False,
     ),
     "parameter-forbidden": Example(
         "Blueprint",
@@ -172,6 +181,7 @@ FORMATS = {
             {"hba_file": "/x"},
         ),
         told="which Patroni or the operator sets; remove it",
+        read_twice=False,
     ),
     "compute-keys": Example(
         "Tenant",
@@ -179,6 +189,7 @@ FORMATS = {
         ({"requests.cpu": "1", "count/deployments.apps": 5, "requests.nvidia.com/gpu": "1"}, {"limits.memory": "1Gi"}),
         ({"cpu": "1"}, {"gpu": 1}, {"limits.nvidia.com/gpu": 1}),
         told="cannot be limited here; use requests.cpu, requests.memory",
+        read_twice=False,
     ),
     "compute-amounts": Example(
         "Tenant",
@@ -186,6 +197,7 @@ FORMATS = {
         ({"pods": 5}, {"requests.cpu": "1500m"}),
         ({"pods": "five"}, {"requests.memory": "1GB"}, {"pods": -1}),
         told="must be a quantity, such as 500m, 20 or 40Gi",
+        read_twice=False,
     ),
     "limit-keys": Example(
         "Tenant",
@@ -193,6 +205,7 @@ FORMATS = {
         ({"cpu": 8, "memory": "16Gi", "ephemeral-storage": "1Gi"},),
         ({"gpu": 1}, {"requests.cpu": 1}),
         told="cannot be limited here; use cpu, memory or ephemeral-storage",
+        read_twice=False,
     ),
     "limit-amounts": Example(
         "Tenant",
@@ -200,6 +213,7 @@ FORMATS = {
         ({"cpu": "8000m"},),
         ({"cpu": "two"}, {"memory": "1GB"}),
         told="must be a quantity, such as 500m, 20 or 40Gi",
+        read_twice=False,
     ),
     "money": Example("Tenant", "spec.budget.monthly", ("0", "500", "99.90"), ("-1", "1.234", "500 USD", "", "1e3")),
     "currency": Example("Tenant", "spec.budget.currency", ("EUR", "INR"), ("eur", "US", "$", "")),
