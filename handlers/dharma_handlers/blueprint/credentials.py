@@ -6,6 +6,7 @@ and the shell creates what it returns; `secrets` then builds all Secrets of the 
 
 import hashlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from dharma_crds.blueprint import Blueprint
@@ -44,6 +45,8 @@ _INTERNAL: Final[Mapping[str, tuple[str, ...]]] = {
     "redis": (OPERATOR, REPLICA),
 }
 
+_NOTHING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
+
 Passwords = Mapping[tuple[str, str], str]
 """(Secret, key) → password."""
 
@@ -64,14 +67,21 @@ def users(scope: Scope) -> tuple[str, ...]:
     return (REDIS_USER,) if scope.component.redis is not None else ()
 
 
-def missing_secrets(blueprint: Blueprint, observed: Observed, generate_password: PasswordGenerator) -> tuple[SecretWrite, ...]:
-    """Build the Secrets that lack a password, with the ones that are there kept and new ones for the rest.
+def missing_secrets(
+    blueprint: Blueprint, observed: Observed, generate_password: PasswordGenerator, remembered: Mapping[str, Mapping[str, str]] = _NOTHING
+) -> tuple[SecretWrite, ...]:
+    """Build the Secrets that lack a password: those that are there are kept, the rest are new.
 
+    `remembered` is what the Secrets were seen to hold before: one that somebody deleted gets its password back, which everything that runs
+    still uses. The superuser has no password, so a new one for the operator would be known to nobody inside.
     The shell writes them and asks again until nothing is missing; only then is anything decided. A Draft needs none.
     """
     if blueprint.spec.lifecycle == "Draft":
         return ()
-    passwords = {place: _observed(observed, place) or generate_password() for place in needed_passwords(blueprint, observed)}
+    places = needed_passwords(blueprint, observed)
+    passwords = {
+        (name, key): _observed(observed, (name, key)) or remembered.get(name, {}).get(key) or generate_password() for name, key in places
+    }
     lacking = {name for name, key in passwords if not _observed(observed, (name, key))}
     built = {manifest["metadata"]["name"]: manifest for manifest in _secrets(blueprint, observed, passwords)}
     return tuple(SecretWrite(built[name], exists=name in observed.secrets) for name in built if name in lacking)

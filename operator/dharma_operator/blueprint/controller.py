@@ -50,6 +50,7 @@ class BlueprintController:
         self._observer = Observer()
         self._uniform = random.SystemRandom().uniform
         self._patroni_config_maps: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}
+        self._secrets: dict[tuple[str, str], Mapping[str, Mapping[str, str]]] = {}
 
     @property
     def kind(self) -> KindInfo:
@@ -59,6 +60,7 @@ class BlueprintController:
     def forget(self, namespace: str, name: str) -> None:
         """Drop what is remembered of a Blueprint that is gone."""
         self._patroni_config_maps.pop((namespace, name), None)
+        self._secrets.pop((namespace, name), None)
 
     async def reconcile(self, request: Request) -> Outcome:
         """Bring the data services about and tell how they are. Raises ApiError; what a data service says becomes status."""
@@ -108,11 +110,13 @@ class BlueprintController:
         children = request.store.children(owner_key(request.owner))
         observed = dataclasses.replace(first, secrets=credentials.decoded(children), children=_by_name(children))
         # What another one wrote meanwhile may lack a password in its turn.
-        while missing := missing_secrets(blueprint, observed, credentials.generate_password):
+        key = (blueprint.namespace, blueprint.name)
+        while missing := missing_secrets(blueprint, observed, credentials.generate_password, self._secrets.get(key, {})):
             if request.suspended:
                 return None
             written = await credentials.write(request.client, request.store, missing)
             observed = dataclasses.replace(observed, secrets={**observed.secrets, **written})
+        self._secrets[key] = observed.secrets
         return dataclasses.replace(observed, patroni_config_maps=await self._config_maps(request, blueprint))
 
     async def _look(self, request: Request, blueprint: Blueprint, before: Observed, session: aiohttp.ClientSession) -> _Look:

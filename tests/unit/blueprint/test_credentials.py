@@ -51,6 +51,14 @@ def test_only_a_lost_key_is_made_anew():
     assert write.manifest["stringData"]["operator-password"] == internal["operator-password"]
 
 
+def test_a_deleted_secret_gets_its_passwords_back():
+    seen = first(SHOP)
+    left = {name: data for name, data in seen.secrets.items() if name != "shop-db.internal"}
+    (write,) = missing_secrets(SHOP, dataclasses.replace(seen, secrets=left), lambda: "new", remembered=seen.secrets)
+    assert not write.exists
+    assert write.manifest["stringData"] == dict(seen.secrets["shop-db.internal"])
+
+
 def test_nothing_is_decided_without_all_passwords():
     with pytest.raises(LookupError, match=r"Secret shop-db\.internal has no operator-password"):
         secrets(SHOP, empty())
