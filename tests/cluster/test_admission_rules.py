@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.admission_rules import BLUEPRINT, RuleCase
-from tests.cluster.admission_rules_others import BACKUP, DEPLOYMENT, TENANT
+from tests.cluster.admission_rules import RuleCase
+from tests.cluster.admission_rules_backup import BACKUP
+from tests.cluster.admission_rules_blueprint import BLUEPRINT
+from tests.cluster.admission_rules_deployment import DEPLOYMENT
+from tests.cluster.admission_rules_tenant import TENANT
 from tests.cluster.admission_support import Answer, ApiServer, api_server
 from tests.unit.crds.budget_cases import CASES, BudgetCase
 from tests.unit.crds.documents import Changes, changed, walk
