@@ -20,5 +20,8 @@ ROLE: Final = "dharma.io/role"
 CONFIG_HASH: Final = "dharma.io/config-hash"
 """Annotation of a live pod: the mounted configuration it was last told to fetch."""
 
+SERVICE_ACCOUNT: Final = "dharma.io/service-account"
+"""Annotation of a pod template: uid of the ServiceAccount that was made anew under it."""
+
 NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 POD_NAME: Final = "statefulset.kubernetes.io/pod-name"

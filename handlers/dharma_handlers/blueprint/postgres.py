@@ -89,10 +89,23 @@ def _stateful_set(scope: Scope, postgres: Postgres, count: int) -> Manifest:
             "updateStrategy": {"type": "RollingUpdate"},
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
             "selector": {"matchLabels": dict(scope.selector)},
-            "template": {"metadata": {"labels": dict(scope.labels)}, "spec": _pod(scope, postgres)},
+            "template": {"metadata": {"labels": dict(scope.labels), **_made_anew(scope)}, "spec": _pod(scope, postgres)},
             "volumeClaimTemplates": volumes.templates(scope, postgres.storage),
         },
     }
+
+
+def _made_anew(scope: Scope) -> Manifest:
+    """Name the ServiceAccount in the pod template when it is younger than the workload.
+
+    Somebody deleted it, and the tokens of the pods went with it: they are refused by the API server, Patroni has no leader lock, and the kubelet
+    fetches no new token for an hour. A changed template means new pods, one after the other.
+    """
+    account, workload = scope.child("ServiceAccount", scope.names.base), scope.child("StatefulSet", scope.names.base)
+    if account is None or workload is None:
+        return {}
+    made, started = account["metadata"].get("creationTimestamp", ""), workload["metadata"].get("creationTimestamp", "")
+    return {"annotations": {labels.SERVICE_ACCOUNT: account["metadata"]["uid"]}} if made > started else {}
 
 
 def _pod(scope: Scope, postgres: Postgres) -> Manifest:

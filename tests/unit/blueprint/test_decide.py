@@ -326,6 +326,21 @@ def test_growing_by_itself_goes_step_by_step_up_to_the_most(used_gib, requested,
     assert found[key]["spec"]["resources"]["requests"]["storage"] == wanted
 
 
+@pytest.mark.parametrize(("made", "annotations"), [("12:00:00", None), ("12:00:05", {"dharma.io/service-account": "u2"})])
+def test_pods_are_replaced_when_their_service_account_was_made_anew(made, annotations):
+    wanted = blueprint(DB)
+    seen = running(wanted)
+    account, workload = ("ServiceAccount", "shop-db"), ("StatefulSet", "shop-db")
+    children = dict(seen.children)
+    for key, time in ((account, made), (workload, "12:00:00")):
+        children[key] = {
+            **children[key],
+            "metadata": {**children[key]["metadata"], "uid": "u2", "creationTimestamp": f"2026-11-23T{time}Z"},
+        }
+    template = objects(wanted, dataclasses.replace(seen, children=children))[workload]["spec"]["template"]
+    assert template["metadata"].get("annotations") == annotations
+
+
 def test_all_pods_are_restricted():
     for key, one in objects(SHOP).items():
         if key[0] not in {"StatefulSet", "Deployment"}:
