@@ -117,13 +117,13 @@ def namespace(api: Api, purpose: str, labels: dict[str, str] | None = None) -> I
 
 def probe_image() -> str:
     """Load the image of the test program into the node and return its name."""
-    client = [paths.BIN / "ctr", "--address", paths.CONTAINERD_SOCKET, "--namespace", paths.CONTAINERD_NAMESPACE, "images"]
+    client: list[str | Path] = [paths.BIN / "ctr", "--address", paths.CONTAINERD_SOCKET, "--namespace", paths.CONTAINERD_NAMESPACE]
     name = oci.reference(PROBE)
-    if name not in command([*client, "list", "--quiet"]).split():
+    if name not in command([*client, "images", "list", "--quiet"]).split():
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "probe.tar"
             oci.write_image(PROBE, archive, platform.machine())
-            command([*client, "import", archive])
+            command([*client, "images", "import", archive])
     return name
 
 

@@ -5,9 +5,10 @@ import socket
 import subprocess
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any, Self
@@ -23,13 +24,23 @@ from dharma_dev.run import command
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("network-policy")]
 
 NETWORKING = "networking.k8s.io/v1"
-# How long a connection may take that is to pass, and how long one that is to be dropped is given. All of them are tried at once.
-TIMEOUT = "700ms"
+# How long a connection may take that is to pass, even on a busy machine, and how long one that is to be dropped is given.
+PATIENCE = "20s"
+SILENCE = "800ms"
+# Each of many attempts to see that a policy is in force.
+GLANCE = "300ms"
 CANARY_PORTS = (7001, 7002)
 PODS = ("a/web", "a/api", "a/client", "b/web", "b/client")
 SERVE = ["tcp:8080", "tcp:8081", "tcp:8085", "tcp:9090", "udp:5300", "udp:5301"]
 PORT_NAMES = {"web": {"http": ("TCP", 8080), "dns": ("UDP", 5300)}, "api": {"http": ("TCP", 9090)}}
 Policies = dict[str, list[dict[str, Any]]]
+# What becomes of connections or targets: "open", "silent" (dropped), or what else happened.
+Outcomes = dict[str, str]
+
+
+def timed(wanted: Outcomes) -> list[str]:
+    """Targets as the test program takes them: what is to pass is given more time than what is to be dropped."""
+    return [f"{target}@{PATIENCE if outcome == 'open' else SILENCE}" for target, outcome in sorted(wanted.items())]
 
 
 @dataclass(frozen=True)
@@ -74,30 +85,30 @@ class Net:
         address = self.addresses[to]
         return f"icmp:{address}" if how == "icmp" else how.replace(":", f":{address}:", 1)
 
-    def probe(self, source: str, targets: list[str], timeout: str = TIMEOUT) -> dict[str, str]:
-        """Try targets from a pod."""
+    def probe(self, source: str, targets: list[str]) -> Outcomes:
+        """Try targets from a pod, each written with its timeout behind @."""
         letter, short = source.split("/")
-        answer: dict[str, str] = json.loads(self.spaces[letter].exec(short, "/probe", "connect", timeout, *targets))
+        answer: Outcomes = json.loads(self.spaces[letter].exec(short, "/probe", "connect", *targets))
         return answer
 
-    def outcomes(self, connections: list[str]) -> dict[str, str]:
-        """Try all connections at once."""
-        by_source: dict[str, list[str]] = defaultdict(list)
-        for connection in connections:
-            by_source[connection.split()[0]].append(connection)
+    def outcomes(self, wanted: Outcomes) -> Outcomes:
+        """Try all connections at once, given with what is expected of them."""
+        by_source: dict[str, Outcomes] = defaultdict(dict)
+        for connection, outcome in wanted.items():
+            by_source[connection.split()[0]][connection] = outcome
 
-        def ask(source: str) -> dict[str, str]:
+        def ask(source: str) -> Outcomes:
             targets = {connection: self.target(connection) for connection in by_source[source]}
-            answers = self.probe(source, sorted(set(targets.values())))
+            answers = self.probe(source, timed({targets[connection]: outcome for connection, outcome in by_source[source].items()}))
             return {connection: answers[target] for connection, target in targets.items()}
 
         with ThreadPoolExecutor() as pool:
             return {connection: outcome for part in pool.map(ask, by_source) for connection, outcome in part.items()}
 
-    def from_node(self, connections: list[str]) -> dict[str, str]:
+    def from_node(self, connections: Iterable[str]) -> Outcomes:
         """Try the pods' ports from the node, which may always reach its pods: shows that the servers answer."""
-        targets = sorted({self.target(one) for one in connections if one.split()[1] in PODS and not one.endswith("icmp")})
-        answers: dict[str, str] = json.loads(command([PROBE, "connect", TIMEOUT, *targets])) if targets else {}
+        targets = {self.target(one): "open" for one in connections if one.split()[1] in PODS and not one.endswith("icmp")}
+        answers: Outcomes = json.loads(command([PROBE, "connect", *timed(targets)]))
         return answers
 
     def set_policies(self, policies: Policies) -> None:
@@ -129,7 +140,9 @@ class Net:
         self.add_policy("canary", f"round-{self.rounds}", spec)
         address = self.addresses["canary/server"]
         wanted = {f"tcp:{address}:{opened}": "open", f"tcp:{address}:{closed}": "silent"}
-        eventually("the canary sees the policies", lambda: self.probe("canary/client", sorted(wanted), "100ms") == wanted)
+        eventually(
+            "the canary sees the policies", lambda: self.probe("canary/client", [f"{target}@{GLANCE}" for target in wanted]) == wanted
+        )
 
 
 @pytest.fixture(scope="module")
@@ -165,18 +178,16 @@ def test_the_matrix_is_as_large_as_it_should_be():
 
 def test_without_policies_every_connection_of_the_matrix_passes(net: Net):
     net.set_policies({})
-    connections = sorted({connection for situation in SITUATIONS for connection in situation.passes + situation.drops})
-    # The Service's rules come a moment after its pod.
-    eventually("the Service answers", lambda: net.outcomes(["a/client service tcp:80"]) == {"a/client service tcp:80": "open"})
-    assert net.outcomes(connections) == dict.fromkeys(connections, "open")
+    wanted = {connection: "open" for situation in SITUATIONS for connection in situation.passes + situation.drops}
+    assert net.outcomes(wanted) == wanted
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
 def test_reachability(net: Net, situation: Situation):
     net.set_policies(situation.policies)
     wanted = dict.fromkeys(situation.passes, "open") | dict.fromkeys(situation.drops, "silent")
-    assert net.outcomes(list(wanted)) == wanted
-    alive = net.from_node(list(wanted))
+    assert net.outcomes(wanted) == wanted
+    alive = net.from_node(wanted)
     assert alive == dict.fromkeys(alive, "open"), "a server is dead, or the node was kept from its own pod"
 
 
@@ -196,25 +207,25 @@ FROM_GAMMA = spec("{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{n
 def test_a_removed_policy_lets_everything_through_again(net: Net):
     connection = "b/client a/web tcp:8080"
     net.set_policies({"a": [DENY]})
-    assert net.outcomes([connection]) == {connection: "silent"}
+    assert net.outcomes({connection: "silent"}) == {connection: "silent"}
     net.set_policies({})
-    assert net.outcomes([connection]) == {connection: "open"}
+    assert net.outcomes({connection: "open"}) == {connection: "open"}
 
 
 def test_labels_that_change_change_what_passes(net: Net):
-    connections = ["a/api a/web tcp:8080", "b/client a/web tcp:8080"]
+    passes, drops = (dict.fromkeys(("a/api a/web tcp:8080", "b/client a/web tcp:8080"), outcome) for outcome in ("open", "silent"))
     net.set_policies({"a": [FROM_CLIENTS, FROM_GAMMA]})
-    assert net.outcomes(connections) == dict.fromkeys(connections, "silent")
+    assert net.outcomes(drops) == drops
     a, b = net.spaces["a"], net.spaces["b"]
     changes = ((a, a.path("pods", "api"), "app", ("api", "client")), (b, f"/api/v1/namespaces/{b.name}", "team", ("beta", "gamma")))
     for space, path, key, (_, changed) in changes:
         space.merge(path, {"metadata": {"labels": {key: changed}}})
     try:
-        eventually("the new labels count", lambda: net.outcomes(connections) == dict.fromkeys(connections, "open"))
+        eventually("the new labels count", lambda: net.outcomes(passes) == passes)
     finally:
         for space, path, key, (original, _) in changes:
             space.merge(path, {"metadata": {"labels": {key: original}}})
-    eventually("the old labels count again", lambda: net.outcomes(connections) == dict.fromkeys(connections, "silent"))
+    eventually("the old labels count again", lambda: net.outcomes(drops) == drops)
 
 
 def test_a_pod_made_again_with_another_address_has_its_policies(net: Net):
@@ -228,7 +239,13 @@ def test_a_pod_made_again_with_another_address_has_its_policies(net: Net):
         net.start(name)
         assert net.await_pod(name) != before
         wanted = {passes: "open", drops: "silent"}
-        assert net.outcomes(list(wanted)) == wanted
+        assert net.outcomes(wanted) == wanted
+
+
+def succeeded(space: Namespace, name: str) -> bool:
+    """Whether a pod's containers all ended well."""
+    found = space.api.get(space.path("pods", name))
+    return found is not None and found["status"]["phase"] == "Succeeded"
 
 
 def test_a_new_pod_is_never_without_its_policies(net: Net):
@@ -237,9 +254,9 @@ def test_a_new_pod_is_never_without_its_policies(net: Net):
     space, target = net.spaces["a"], net.target("a/client b/web tcp:8080")
     names = [f"eager-{number}" for number in range(3)]
     for name in names:
-        space.start_pod(pod(name, net.image, ["connect", "500ms", target], labels={"app": "eager"}))
+        space.start_pod(pod(name, net.image, ["connect", f"{target}@{SILENCE}"], labels={"app": "eager"}))
     for name in names:
-        eventually(f"{name} is done", lambda name=name: (space.api.get(space.path("pods", name)) or {})["status"]["phase"] == "Succeeded")
+        eventually(f"{name} is done", partial(succeeded, space, name))
         assert json.loads(space.logs(name)) == {target: "silent"}
     alive = net.from_node(["a/client b/web tcp:8080"])
     assert alive == {target: "open"}
@@ -286,8 +303,8 @@ def test_an_open_connection_is_cut_when_it_is_no_longer_allowed(net: Net, how: s
         eventually("egress is cut", lambda: second.lines[-1] == "cut")
         third.goes_on()
     net.set_policies({})
-    connection = f"a/client a/web {how}"
-    assert net.outcomes([connection]) == {connection: "open"}
+    again = {f"a/client a/web {how}": "open"}
+    assert net.outcomes(again) == again
 
 
 def test_an_open_connection_to_the_node_is_cut(net: Net):
@@ -299,7 +316,7 @@ def test_an_open_connection_to_the_node_is_cut(net: Net):
     server = subprocess.Popen([PROBE, "serve", f"tcp:{port}"])
     try:
         target = f"tcp:{paths.NODE_ADDRESS}:{port}"
-        eventually("the server on the node answers", lambda: net.probe("b/client", [target]) == {target: "open"})
+        eventually("the server on the node answers", lambda: net.probe("b/client", [f"{target}@{GLANCE}"]) == {target: "open"})
         with Held(net, "a/client", target) as held, Held(net, "b/client", target) as other:
             net.set_policies({"a": [DENY_CLIENT]})
             eventually("the connection is cut", lambda: held.lines[-1] == "cut")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +18,6 @@ pytestmark = pytest.mark.cluster
 MEBIBYTE = 1 << 20
 VOLUMES = NODES[0].volumes
 GROUP = 2000
-# Seconds from a claim to its volume, on a machine that does other things too; see the agent's log for what the making itself takes.
-BOUND = 5.0
-EXPANDED = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +46,14 @@ def get_claim(space: Namespace, name: str) -> dict[str, Any]:
 
 def bound(space: Namespace, name: str) -> str:
     """Wait until a claim has its volume and return the volume's name."""
-    check = lambda: get_claim(space, name)["status"].get("phase") == "Bound"  # noqa: E731
-    eventually(f"claim {name} is bound", check, BOUND)
+    eventually(f"claim {name} is bound", lambda: get_claim(space, name)["status"].get("phase") == "Bound")
     volume: str = get_claim(space, name)["spec"]["volumeName"]
     return volume
+
+
+def shows(space: Namespace, name: str, mebibytes: int) -> bool:
+    """Whether a claim's status has a capacity."""
+    return bool(get_claim(space, name)["status"]["capacity"]["storage"] == f"{mebibytes}Mi")
 
 
 def start(space: Namespace, image: str, name: str, claims: list[str]) -> None:
@@ -90,8 +92,7 @@ def test_a_raised_claim_grows_the_file_system_of_the_running_pod(space: Namespac
     assert write(space, "user", "/data/large", 350) == "no space left on device"
     for size in (400, 600):
         space.merge(space.path("persistentvolumeclaims", "data"), {"spec": {"resources": {"requests": {"storage": f"{size}Mi"}}}})
-        shows = lambda size=size: get_claim(space, "data")["status"]["capacity"]["storage"] == f"{size}Mi"  # noqa: E731
-        eventually(f"the claim shows {size} MiB", shows, EXPANDED)
+        eventually(f"the claim shows {size} MiB", partial(shows, space, "data", size))
         assert volume_size(space, "user", "/data") == size
     assert write(space, "user", "/data/large", 350) == "written"
     status = space.ready_pod("user")["status"]["containerStatuses"][0]

@@ -1,7 +1,7 @@
 // Command probe is what tests of the cluster run in pods: both ends of connections, and the user of a volume.
 //
 //	probe serve tcp:8080 udp:53 ...     answers every line and datagram with it, until it is ended
-//	probe connect TIMEOUT TARGET ...    tries all targets at once
+//	probe connect TARGET@TIMEOUT ...    tries all targets at once
 //	probe hold INTERVAL TARGET          sends a line over one connection again and again and says "alive" for each answer, until none comes
 //	probe write FILE MEBIBYTES          writes a file anew and says "written", or what the system said instead
 //	probe size PATH                     prints the bytes of a file, or of the whole file system of a folder
@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how often hold misses an answer, in intervals, before it takes the connection for cut.
-const patience = 5
+const patience = 30
 
 func main() {
 	if len(os.Args) < 3 {
@@ -113,14 +113,15 @@ func serveDatagrams(socket net.PacketConn) error {
 }
 
 func connectAll(arguments []string) error {
-	timeout, err := time.ParseDuration(arguments[0])
-	if err != nil {
-		return err
-	}
 	var mutex sync.Mutex
 	var all sync.WaitGroup
 	results := map[string]string{}
-	for _, target := range arguments[1:] {
+	for _, argument := range arguments {
+		target, text, _ := strings.Cut(argument, "@")
+		timeout, err := time.ParseDuration(text)
+		if err != nil {
+			return err
+		}
 		all.Go(func() {
 			result := outcome(connect(target, timeout))
 			mutex.Lock()

@@ -160,8 +160,36 @@ func (d disk) attach(name, file string) error {
 	return nil
 }
 
-// loopDevice opens a free loop device on a file. The device frees itself when nobody has it open or mounted any more.
+// loopDevice opens the loop device of a file. One that exists is taken again: a copy of an unmounted mount may live on in another mount
+// namespace, and a second device on the same file would be a second file system on the same blocks (XFS refuses that by its UUID).
 func loopDevice(file string) (*os.File, error) {
+	existing, err := existingLoop(file)
+	if err != nil {
+		return nil, err
+	}
+	if existing != "" {
+		return os.OpenFile(existing, os.O_RDWR, 0)
+	}
+	return newLoop(file)
+}
+
+// existingLoop names the loop device of a file, empty when it has none.
+func existingLoop(file string) (string, error) {
+	known, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		return "", err
+	}
+	for _, path := range known {
+		content, err := os.ReadFile(path)
+		if err == nil && strings.TrimSuffix(string(content), "\n") == file {
+			return "/dev/" + filepath.Base(filepath.Dir(filepath.Dir(path))), nil
+		}
+	}
+	return "", nil
+}
+
+// newLoop sets up a free loop device, which frees itself when nobody has it open or mounted any more.
+func newLoop(file string) (*os.File, error) {
 	backing, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,9 @@ package volumes
 
 import (
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -76,6 +78,23 @@ func TestDisk(t *testing.T) {
 	if content, err := os.ReadFile(filepath.Join(d.data(name), "kept")); err != nil || string(content) != "row" {
 		t.Errorf("read back %q (%v)", content, err)
 	}
+
+	// A copy of the mount lives on in another mount namespace, as with whatever was started in one of its own.
+	other := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", "echo ready; read line")
+	input, err := other.StdinPipe()
+	must(err)
+	output, err := other.StdoutPipe()
+	must(err)
+	must(other.Start())
+	_, err = io.ReadFull(output, make([]byte, len("ready")))
+	must(err)
+	must(d.unmount(name))
+	must(d.ensure(name))
+	if content, err := os.ReadFile(filepath.Join(d.data(name), "kept")); err != nil || string(content) != "row" {
+		t.Errorf("read back %q (%v)", content, err)
+	}
+	must(input.Close())
+	_ = other.Wait() // it ends with read's complaint about the end of its input
 
 	// A pod's mount keeps it.
 	pod := t.TempDir()
