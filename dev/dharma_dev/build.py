@@ -4,6 +4,7 @@ import json
 import platform
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +41,8 @@ IMAGE_PROGRAMS = ["pause", "coredns", "metrics-server"]
 # In each result: the hash of each program, and the name of each image.
 RECORD = "result.json"
 WORK_PREFIX = ".building."
-# How many results of each kind stay in the cache when a new one is made: other checkouts may be of another version.
-KEPT_RESULTS = 4
+# How long a result stays in the cache that nothing used.
+KEPT_SECONDS = 14 * 86400
 
 
 @dataclass(frozen=True)
@@ -101,23 +102,25 @@ def ensure() -> Programs:
     agent = paths.BUILD_CACHE / f"agent-{files.digest([paths.GO_DIR / source for source in AGENT_SOURCES], versions)}"
     if not (core.is_dir() and agent.is_dir()):
         with lock.locked(paths.BUILD_CACHE / "lock"):
-            _clear_interrupted()
+            _clear_away()
             if not core.is_dir():
                 _build(
                     go, flags, CORE_PACKAGES, core, "Kubernetes, containerd, CoreDNS, Helm and metrics-server from source (once; minutes)"
                 )
             if not agent.is_dir():
                 _build(go, flags, AGENT_PACKAGES, agent, "the network policy and volume agent")
+    for result in (core, agent):
+        (result / RECORD).touch()
     return Programs(core, agent, json.loads((core / RECORD).read_text())["images"])
 
 
-def _clear_interrupted() -> None:
-    """Remove what builds that were killed left behind, and the results of each kind that are not among the latest."""
+def _clear_away() -> None:
+    """Remove what builds that were killed left behind, and results that no cluster of late was brought up with."""
     for folder in paths.BUILD_CACHE.glob(f"{WORK_PREFIX}*"):
         files.remove(folder)
-    for kind in ("core", "agent"):
-        results = sorted(paths.BUILD_CACHE.glob(f"{kind}-*/{RECORD}"), key=lambda record: record.stat().st_mtime)
-        for record in results[:-KEPT_RESULTS]:
+    linked = {link.resolve().parents[1] for link in paths.BIN.glob("*")}
+    for record in paths.BUILD_CACHE.glob(f"*/{RECORD}"):
+        if record.stat().st_mtime < time.time() - KEPT_SECONDS and record.parent not in linked:
             files.remove(record.parent)
 
 

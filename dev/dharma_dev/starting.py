@@ -36,11 +36,12 @@ def start_all(after: Mapping[str, Callable[[], None]]) -> dict[str, float]:
         with ThreadPoolExecutor(max_workers=len(group)) as pool:
             kept = [pool.submit(_keeps, component, live.get(component.name, [])) for component in group]
         lacking = [component for component, keep in zip(group, kept, strict=True) if not keep.result()]
+        pids: dict[Component, int] = {}
         for component in lacking:
             say(f"  starting {component.name}")
             started[component.name] = time.time()
-            processes.start(component.name, component.argv, component.fingerprint)
-        wait_for(lacking)
+            pids[component] = processes.start(component.name, component.argv, component.fingerprint)
+        wait_for(pids)
         for component in group:
             if component.name in after:
                 after[component.name]()
@@ -68,22 +69,21 @@ def _problem_within(component: Component, pid: int, patience: float) -> str:
         time.sleep(POLL)
 
 
-def wait_for(components: Sequence[Component]) -> None:
-    """Wait until each component works. Raises UserError with the end of its log when one ends or does not come to work."""
-    with ThreadPoolExecutor(max_workers=max(1, len(components))) as pool:
-        for outcome in [pool.submit(_wait_for, component) for component in components]:
+def wait_for(pids: Mapping[Component, int]) -> None:
+    """Wait until each started component works. Raises UserError with the end of its log when one ends or does not come to work."""
+    with ThreadPoolExecutor(max_workers=max(1, len(pids))) as pool:
+        for outcome in [pool.submit(_wait_for, component, pid) for component, pid in pids.items()]:
             outcome.result()
 
 
-def _wait_for(component: Component) -> None:
+def _wait_for(component: Component, pid: int) -> None:
     deadline = time.monotonic() + START_PATIENCE
     while True:
         problem = component.check()
-        live = processes.running().get(component.name)
-        if live and not problem:
-            return
-        if not live:
+        if not processes.alive(pid):
             raise UserError(f"{component.name} ended right after its start; the end of its log:\n{_log_end(component)}")
+        if not problem:
+            return
         if time.monotonic() > deadline:
             raise UserError(
                 f"{component.name} does not work after {START_PATIENCE:.0f} s ({problem}); the end of its log:\n{_log_end(component)}"
