@@ -87,7 +87,8 @@ def _pod_problem(pod: Manifest, now: datetime) -> Problem:
 
 def settled_message(scope: Scope, note: str = "") -> str:
     """Say what was done last to a component that is well; that stays until something else is done."""
-    done = [action.describe() for action in scope.observed.done if action.component == scope.component.name]
+    deeds = (*scope.observed.earlier, *scope.observed.done)
+    done = list(dict.fromkeys(action.describe() for action in deeds if action.component == scope.component.name))
     previous = next((one.message for one in scope.blueprint.status.components if one.name == scope.component.name), "")
     said = DONE + ", ".join(done) if done else previous.partition("; note: ")[0] if previous.startswith(DONE) else ""
     return "; ".join(part for part in (_short(said), f"note: {note}" if note else "") if part)

@@ -34,7 +34,6 @@ class OperatorIdentity:
     namespace: str
     pod_labels: Mapping[str, str]
     """Labels that exactly the operator's pods carry."""
-    service_account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,6 @@ class ClusterFacts:
     """Addresses and ports behind the Service `default/kubernetes` (its EndpointSlices), and that Service's own address and port."""
     dns_addresses: tuple[str, ...] = ()
     """Addresses of the Service `kube-system/kube-dns` and of what is behind it: in some clusters DNS runs on the node, not in a pod."""
-    namespace_cluster_role: str = "iac-dharma-namespace"
-    """ClusterRole that the operator binds to itself in each namespace with Blueprints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +201,5 @@ class Observed:
     """What went wrong when this reconcile's actions ran (a second decision in the same reconcile sees it)."""
     done: tuple[Action, ...] = ()
     """What this reconcile did already, oldest first."""
+    earlier: tuple[Action, ...] = ()
+    """What reconciles before it did since the Blueprint was last at rest: their effect may be seen only now."""

@@ -46,7 +46,6 @@ async def _find(client: Client, settings: Settings) -> ClusterFacts:
         operator=_identity(operator, settings),
         api_server_endpoints=tuple(sorted(set(addresses))),
         dns_addresses=tuple(sorted({address for address, _ in _service(dns or {})})),
-        namespace_cluster_role=settings.namespace_cluster_role,
     )
 
 
@@ -73,5 +72,4 @@ def _identity(pod: Mapping[str, Any] | None, settings: Settings) -> OperatorIden
     return OperatorIdentity(
         namespace=settings.pod_namespace,
         pod_labels={name: labels[name] for name in _IDENTITY_LABELS if name in labels},
-        service_account=settings.service_account,
     )

@@ -34,7 +34,7 @@ from dharma_handlers.outcome import Manifest
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CLUSTER = ClusterFacts(
     images=Images("example/postgres:17", "example/pgbouncer:1.24", "example/redis:8"),
-    operator=OperatorIdentity("dharma-system", {"app.kubernetes.io/name": "iac-dharma"}, "iac-dharma"),
+    operator=OperatorIdentity("dharma-system", {"app.kubernetes.io/name": "iac-dharma"}),
     api_server_endpoints=(("10.0.0.1", 6443), ("10.96.0.1", 443)),
     dns_addresses=("10.96.0.10",),
 )
