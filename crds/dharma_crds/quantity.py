@@ -60,11 +60,6 @@ class Quantity:
                 return cls(f"{count >> bits}{suffix}")
         return cls(count)
 
-    @classmethod
-    def of_millicores(cls, count: int) -> Quantity:
-        """`count` thousandths of a CPU: 1500 is `1500m`, 2000 is `2`."""
-        return cls(f"{count}m" if count % 1000 else str(count // 1000))
-
     @property
     def value(self) -> Decimal:
         """The exact number in the base unit (bytes, cores, pieces)."""

@@ -15,10 +15,6 @@ from dharma_crds.common import FreeForm
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 
-READY: Final = "Ready"
-RECONCILING: Final = "Reconciling"
-STALLED: Final = "Stalled"
-
 
 class Condition(Struct):
     """One statement about the object, true, false or not known yet."""
@@ -76,10 +72,6 @@ class Status(Struct):
     drift: DriftStatus | None = Field(default=None, description="What others changed.")
     findings: tuple[FreeForm, ...] = Field(default=(), description="What looks unusual or risky; the latest fifty at most.")
     cost: FreeForm | None = Field(default=None, description="What it costs a month.")
-
-    def condition(self, kind: str) -> Condition | None:
-        """Find the condition of that type, if it was ever stated."""
-        return next((condition for condition in self.conditions if condition.type == kind), None)
 
 
 READY_COLUMN: Final = PrinterColumn("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether all of it works now.")

@@ -154,10 +154,3 @@ class DeploymentSpec(Struct):
     revision_history_limit: Annotated[int, unit("revisions")] = Field(
         default=10, ge=1, le=100, description="How many old revisions are kept to go back to."
     )
-
-    @property
-    def base_replicas(self) -> int:
-        """Pods when nothing is known of the load: as written, else the least that autoscaling allows, else one."""
-        if self.replicas is not None:
-            return self.replicas
-        return self.autoscaling.min if self.autoscaling is not None else 1

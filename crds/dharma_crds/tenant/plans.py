@@ -48,3 +48,18 @@ PLANS: Final[Mapping[Plan, PlanQuota]] = MappingProxyType(
         "Enterprise": PlanQuota(),
     }
 )
+
+
+def in_words() -> str:
+    """Say what each plan allows, for people."""
+    return "; ".join(f"{name}: {_words(quota)}" for name, quota in PLANS.items())
+
+
+def _words(quota: PlanQuota) -> str:
+    if quota.projects is None:
+        return "unlimited"
+    return (
+        f"{quota.projects} projects, {quota.blueprints} Blueprints, {quota.deployments} Deployments, {quota.users} users, {quota.storage} of volumes, "
+        f"{quota.api_calls_per_day} API calls a day, {quota.compute['requests.cpu']} CPUs and {quota.compute['requests.memory']} "
+        f"requested, {quota.compute['persistentvolumeclaims']} volumes, {quota.compute['services.loadbalancers']} load balancers"
+    )

@@ -13,7 +13,7 @@ from dharma_crds.common import DeletionPolicy
 from dharma_crds.formats import DnsLabel, LabelValue, TimeZone, matching
 from dharma_crds.tenant.limits import Budget, Limits, Quota
 from dharma_crds.tenant.network import Network
-from dharma_crds.tenant.plans import Plan
+from dharma_crds.tenant.plans import Plan, in_words
 from dharma_crds.tenant.rules import MEMBER_RULES, PROJECT_RULES, SPEC_RULES
 
 MemberKind = Literal["User", "Group", "ServiceAccount"]
@@ -82,7 +82,7 @@ class TenantSpec(Struct):
     display_name: str | None = Field(
         default=None, max_length=100, description="Name for people, on the dashboard and in messages. Default: the object's name."
     )
-    plan: Plan = Field(description="Free, Basic, Pro or Enterprise: the defaults of quota and limits. What is set there wins.")
+    plan: Plan = Field(description=f"The defaults of quota and limits; what is set there wins. {in_words()}.")
     time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of the tenant's days, for daily quotas and schedules.")
     projects: Annotated[tuple[Project, ...], list_map("name")] = Field(
         default=(), max_length=64, description="Parts of the tenant, a namespace each. With none the tenant has no place to work in."

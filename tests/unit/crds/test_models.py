@@ -8,12 +8,12 @@ from tests.unit.crds.samples_support import EXAMPLES, kind_of, load, lost, names
 
 from dharma_crds.backup import Backup
 from dharma_crds.base import Struct, format_time
-from dharma_crds.blueprint import Access, Blueprint, BlueprintStatus, Component, Postgres, Storage
+from dharma_crds.blueprint import Access, Blueprint, Component, Postgres, Storage
 from dharma_crds.deployment import DharmaDeployment
 from dharma_crds.kinds import KINDS
 from dharma_crds.names import user_name_part
 from dharma_crds.quantity import Quantity
-from dharma_crds.status import READY, Condition
+from dharma_crds.status import Condition
 from dharma_crds.tenant import PLANS, Tenant
 
 
@@ -118,33 +118,16 @@ def test_access_is_written_as_users_write_it() -> None:
 
 
 def test_times_are_written_in_utc_and_whole_seconds() -> None:
-    condition = Condition(type=READY, status="True", last_transition_time=datetime.fromisoformat("2026-11-23T14:30:00.5+02:00"))
+    condition = Condition(type="Ready", status="True", last_transition_time=datetime.fromisoformat("2026-11-23T14:30:00.5+02:00"))
     assert condition.to_dict()["lastTransitionTime"] == "2026-11-23T12:30:00Z"
     with pytest.raises(ValueError, match="has no time zone"):
         format_time(datetime(2026, 1, 1))  # noqa: DTZ001  a naive time is what is refused
-
-
-def test_a_condition_is_found_by_type() -> None:
-    status = BlueprintStatus(conditions=(Condition(type=READY, status="True", reason="AllReady"),))
-    found = status.condition(READY)
-    assert found is not None
-    assert found.reason == "AllReady"
-    assert status.condition("Stalled") is None
 
 
 def test_no_two_users_share_a_part_of_an_object_name() -> None:
     assert user_name_part("app_rw") == "app-rw"
     with pytest.raises(ValidationError):
         Postgres.model_validate({"storage": {"size": "1Gi"}, "users": [{"name": "app-rw"}]})
-
-
-def test_replicas_follow_what_is_written() -> None:
-    full = load("deployment-full")
-    assert DharmaDeployment.model_validate(full).spec.base_replicas == 3
-    del full["spec"]["replicas"]
-    assert DharmaDeployment.model_validate(full).spec.base_replicas == 1
-    full["spec"]["autoscaling"] = {"min": 2, "max": 5, "cpu": 70}
-    assert DharmaDeployment.model_validate(full).spec.base_replicas == 2
 
 
 def test_plans_only_grow() -> None:

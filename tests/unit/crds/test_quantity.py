@@ -59,15 +59,9 @@ def test_bytes_come_back(count: int) -> None:
     assert Quantity.of_bytes(count).bytes == count
 
 
-@given(st.integers(0, 2**40))
-def test_millicores_come_back(count: int) -> None:
-    assert Quantity.of_millicores(count).millicores == count
-
-
 def test_spells_sizes_in_the_largest_unit_that_holds_them_exactly() -> None:
     spelt = [str(Quantity.of_bytes(count)) for count in (0, 1, 1023, 1024, 1536, 2**30, 3 * 2**29, 2**60)]
     assert spelt == ["0", "1", "1023", "1Ki", "1536", "1Gi", "1536Mi", "1Ei"]
-    assert [str(Quantity.of_millicores(count)) for count in (0, 50, 1000, 1500)] == ["0", "50m", "1", "1500m"]
 
 
 def test_rounds_up_to_whole_bytes_and_millicores_as_kubernetes_does() -> None:
