@@ -64,7 +64,18 @@ async def test_scaled_up_and_a_restart_rolls_replicas_first(shop: Stage) -> None
 async def test_scaled_down_the_primary_moves_to_a_pod_that_stays(shop: Stage) -> None:
     rows = shop.sql("select count(*) from ticks")
     if shop.component("db")["primary"] == "shop-db-0":
-        leader = shop.run("patronictl", "-c", "/etc/patroni", "switchover", "--leader", "shop-db-0", "--candidate", "shop-db-2", "--force", pod="shop-db-0")
+        leader = shop.run(
+            "patronictl",
+            "-c",
+            "/etc/patroni",
+            "switchover",
+            "--leader",
+            "shop-db-0",
+            "--candidate",
+            "shop-db-2",
+            "--force",
+            pod="shop-db-0",
+        )
         print(leader)
         await shop.until("shop-db-2 leads", lambda: shop.component("db").get("primary") == "shop-db-2", seconds=60)
         await shop.ready()

@@ -17,7 +17,8 @@ CACHE = blueprint(redis(persistence="None"))
 TWO_CACHES = blueprint(redis(persistence="None"), redis("more", persistence="None"))
 WHOLE = blueprint(postgres(databases=[{"name": "shop", "owner": "shop", "extensions": ["pgcrypto"]}]), pgbouncer())
 GROWN = blueprint(
-    postgres(databases=[{"name": "shop", "owner": "shop", "extensions": ["pgcrypto"]}], parameters={"work_mem": "9MB"}), pgbouncer(replicas=2)
+    postgres(databases=[{"name": "shop", "owner": "shop", "extensions": ["pgcrypto"]}], parameters={"work_mem": "9MB"}),
+    pgbouncer(replicas=2),
 )
 
 

@@ -9,8 +9,10 @@ import pytest
 from tests.support.blueprints import Stage, blueprint, pgbouncer, postgres, redis, stage
 
 PASSWORD_KEY = re.compile(r"password$")
-READABLE = ("dhb", "pods", "configmaps", "services", "statefulsets", "deployments.apps", "roles", "rolebindings", "events", "persistentvolumeclaims",
-            "networkpolicies", "endpointslices", "controllerrevisions", "replicasets", "leases")  # fmt: skip
+READABLE = (
+    "dhb", "pods", "configmaps", "services", "statefulsets", "deployments.apps", "roles", "rolebindings", "events", "leases",
+    "persistentvolumeclaims", "networkpolicies", "endpointslices", "controllerrevisions", "replicasets",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

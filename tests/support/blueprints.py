@@ -29,7 +29,13 @@ def postgres(name: str = "db", **fields: Any) -> Spec:
 
 def pgbouncer(name: str = "pool", **fields: Any) -> Spec:
     """A small pooler in front of `db`."""
-    defaults = {"target": "db", "replicas": 1, "poolSize": 5, "maxServerConnections": 20, "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}}}
+    defaults = {
+        "target": "db",
+        "replicas": 1,
+        "poolSize": 5,
+        "maxServerConnections": 20,
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+    }
     return {"name": name, "pgbouncer": {**defaults, **fields}}
 
 
@@ -177,7 +183,9 @@ class Stage:
         before = len(self.writes())
         await self.operator.start().ready()
         runs = "dharma_reconciles_total"
-        await wait_until(lambda: self.operator.metric(runs, kind="Blueprint") >= 1, "the operator looked at the Blueprint", explain=self.explain)
+        await wait_until(
+            lambda: self.operator.metric(runs, kind="Blueprint") >= 1, "the operator looked at the Blueprint", explain=self.explain
+        )
         until = time.monotonic() + seconds
         await wait_until(lambda: time.monotonic() > until, "some time has passed", seconds=seconds + 5)
         assert self.writes()[before:] == []

@@ -16,7 +16,7 @@ from dharma_handlers.blueprint.observed import ActionFailure
 from dharma_handlers.blueprint.patroni import PATRONI_USER
 from dharma_handlers.blueprint.postgres import primary_of
 from dharma_handlers.blueprint.scope import Scope
-from dharma_operator.blueprint import logins, pgbouncer, postgres_actions, redis
+from dharma_operator.blueprint import logins, pgbouncer, postgres, postgres_actions, redis
 from dharma_operator.blueprint.patroni import Patroni, PatroniError
 from dharma_operator.blueprint.pods import Pod
 from dharma_operator.blueprint.sql import sentence
@@ -88,7 +88,7 @@ class Actor:
     async def _ask(self, action: Action, scope: Scope) -> None:
         match action:
             case actions.PatchPatroniConfig():
-                await self._patroni(scope).patch_config(self._primary(scope), action.patch)
+                await self._patch_configuration(scope, action)
             case actions.RestartMember():
                 await self._patroni(scope).restart_pending(self._address(scope, action.pod))
             case actions.Switchover():
@@ -102,7 +102,15 @@ class Actor:
             case actions.ReplicateFrom():
                 await redis.replicate_from(logins.redis_login(scope, self._address(scope, action.pod)), action.host, action.port)
             case _:
-                await postgres_actions.act(logins.primary_login(scope, self._primary(scope)), action)
+                await postgres_actions.act(logins.postgres_login(scope, self._primary(scope)), action)
+
+    async def _patch_configuration(self, scope: Scope, action: actions.PatchPatroniConfig) -> None:
+        """Patch, then wait until all members have read it: only then do they tell which settings wait for a restart."""
+        members = [logins.postgres_login(scope, pod.address) for pod in self.pods[scope.component.name] if pod.ready]
+        loaded = await asyncio.gather(*(postgres.loaded_at(member) for member in members))
+        await self._patroni(scope).patch_config(self._primary(scope), action.patch)
+        if "postgresql" in action.patch:
+            await postgres.wait_for_reload(members, loaded)
 
     def _patroni(self, scope: Scope) -> Patroni:
         return Patroni(self.session, PATRONI_USER, logins.patroni_password(scope))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from dharma_crds.blueprint import Blueprint
 from dharma_handlers import labels
-from dharma_handlers.blueprint.actions import Decision, DeleteConfigMap
+from dharma_handlers.blueprint.actions import Action, Decision, DeleteConfigMap
 from dharma_handlers.blueprint.credentials import missing_secrets
 from dharma_handlers.blueprint.decide import decide, refusal
 from dharma_handlers.blueprint.observed import Observed
@@ -31,6 +31,8 @@ from dharma_operator.store import OWNER_LABELS, owner_key
 _SPREAD = 0.2
 """Part of a long wait by which it is lengthened or shortened, so that Blueprints do not stay in step."""
 _LONG_SECONDS = 10.0
+_REMEMBERED = 50
+"""Actions that the status may tell of, once their effect is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class BlueprintController:
         self._observer = Observer()
         self._uniform = random.SystemRandom().uniform
         self._patroni_config_maps: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}
+        self._earlier: dict[tuple[str, str], tuple[Action, ...]] = {}
         self._secrets: dict[tuple[str, str], Mapping[str, Mapping[str, str]]] = {}
 
     @property
@@ -60,6 +63,7 @@ class BlueprintController:
     def forget(self, namespace: str, name: str) -> None:
         """Drop what is remembered of a Blueprint that is gone."""
         self._patroni_config_maps.pop((namespace, name), None)
+        self._earlier.pop((namespace, name), None)
         self._secrets.pop((namespace, name), None)
 
     async def reconcile(self, request: Request) -> Outcome:
@@ -84,12 +88,14 @@ class BlueprintController:
         return dataclasses.replace(decision.outcome, requeue_after=self._spread(decision.outcome.requeue_after))
 
     async def _look_and_act(self, request: Request, blueprint: Blueprint, observed: Observed, session: aiohttp.ClientSession) -> Decision:
+        observed = dataclasses.replace(observed, earlier=self._earlier.get((blueprint.namespace, blueprint.name), ()))
         look = await self._look(request, blueprint, observed, session)
         decision = decide(blueprint, look.observed)
         if decision.actions and not request.suspended:
             deeds = await self._act(request, blueprint, look, decision, session)
             look = await self._look(request, blueprint, look.observed, session)
-            decision = decide(blueprint, dataclasses.replace(look.observed, done=deeds.done, failures=deeds.failures))
+            look = dataclasses.replace(look, observed=dataclasses.replace(look.observed, done=deeds.done, failures=deeds.failures))
+            decision = decide(blueprint, look.observed)
         self._remember(blueprint, look.observed, decision)
         return decision
 
@@ -148,13 +154,15 @@ class BlueprintController:
         return frozenset(item["metadata"]["name"] for item in listing.items)
 
     def _remember(self, blueprint: Blueprint, observed: Observed, decision: Decision) -> None:
-        """Ask for the ConfigMaps again only after one was made or deleted, or the spec changed."""
+        """Ask for the ConfigMaps again only after one was made or deleted, or the spec changed; keep what was done until all rests."""
         key = (blueprint.namespace, blueprint.name)
         made = any(wanted.mode is Mode.CREATE_ONLY for wanted in decision.outcome.objects or ())
         if made or any(isinstance(action, DeleteConfigMap) for action in decision.actions) or observed.patroni_config_maps is None:
             self._patroni_config_maps.pop(key, None)
         else:
             self._patroni_config_maps[key] = (blueprint.metadata.generation, observed.patroni_config_maps)
+        resting = any(condition.type == "Reconciling" and condition.status == "False" for condition in decision.outcome.conditions)
+        self._earlier[key] = () if resting else (*observed.earlier, *observed.done)[-_REMEMBERED:]
 
     def _spread(self, seconds: float | None) -> float | None:
         if seconds is None or seconds < _LONG_SECONDS:

@@ -8,7 +8,7 @@ from dharma_handlers.blueprint.scope import Scope
 from dharma_operator.blueprint.sql import Login
 
 
-def primary_login(scope: Scope, address: str) -> Login:
+def postgres_login(scope: Scope, address: str) -> Login:
     """Log in to Postgres itself."""
     return Login(address, POSTGRES_PORT, OPERATOR_ROLE, _internal(scope)[OPERATOR])
 

@@ -90,7 +90,7 @@ async def _postgres(session: aiohttp.ClientSession, scope: Scope, spec: Postgres
     address = addresses[primary.pod]
     sql, config, lags = await asyncio.gather(
         postgres.observe(
-            logins.primary_login(scope, address), databases=[database.name for database in spec.databases], settings=spec.parameters
+            logins.postgres_login(scope, address), databases=[database.name for database in spec.databases], settings=spec.parameters
         ),
         _config(patroni, address),
         _lags(patroni, address),

@@ -1,5 +1,6 @@
 """Patroni's REST API: what members say of themselves, and the changes that only Patroni may make."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,12 +9,17 @@ import aiohttp
 
 PORT = 8008
 LOOK_SECONDS = 3.0
-ACT_SECONDS = 30.0
-"""Longest that a restart or a switchover is waited for. It goes on by itself when it takes longer; the next look sees how it stands."""
+BEGIN_SECONDS = 2.0
+"""How long a restart or a switchover is waited for. Patroni goes on with it by itself, and the next look sees how it stands; meanwhile
+the operator has other things to put right."""
 
 
 class PatroniError(Exception):
     """Patroni did not answer, or refused; the text says why."""
+
+
+class StillBusyError(PatroniError):
+    """Patroni took the request and has not answered yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +47,22 @@ class Patroni:
         await self._call("PATCH", address, "/config", LOOK_SECONDS, patch)
 
     async def restart_pending(self, address: str) -> None:
-        """Restart Postgres at this address if a setting waits for it. Raises PatroniError."""
-        await self._call("POST", address, "/restart", ACT_SECONDS, {"restart_pending": True})
+        """Begin to restart Postgres at this address if a setting waits for it. Raises PatroniError when Patroni refuses."""
+        await self._begin(address, "/restart", {"restart_pending": True})
 
     async def switchover(self, address: str, leader: str, candidate: str) -> None:
-        """Hand leadership from `leader` to `candidate`. Raises PatroniError."""
-        await self._call("POST", address, "/switchover", ACT_SECONDS, {"leader": leader, "candidate": candidate})
+        """Begin to hand leadership from `leader` to `candidate`. Raises PatroniError when Patroni refuses."""
+        await self._begin(address, "/switchover", {"leader": leader, "candidate": candidate})
+
+    async def _begin(self, address: str, path: str, body: Mapping[str, Any]) -> None:
+        with contextlib.suppress(StillBusyError):
+            await self._call("POST", address, path, BEGIN_SECONDS, body)
 
     async def _call(self, verb: str, address: str, path: str, seconds: float, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         host = f"[{address}]" if ":" in address else address
         # Credentials go out with writes alone: a look needs none.
         auth = aiohttp.BasicAuth(self.user, self.password) if body is not None else None
-        limit = aiohttp.ClientTimeout(total=seconds, connect=LOOK_SECONDS)
+        limit = aiohttp.ClientTimeout(total=seconds + LOOK_SECONDS, connect=LOOK_SECONDS, sock_read=seconds)
         try:
             async with self.session.request(verb, f"http://{host}:{PORT}{path}", json=body, auth=auth, timeout=limit) as response:
                 # `GET /patroni` answers 503 with its state while Postgres is starting: that is an answer.
@@ -62,7 +72,9 @@ class Patroni:
                     return {}
                 answer: Mapping[str, Any] = await response.json()
                 return answer
+        except aiohttp.ConnectionTimeoutError as error:
+            raise PatroniError(f"Patroni cannot be reached for {verb} {path}") from error
         except TimeoutError as error:
-            raise PatroniError(f"Patroni did not answer {verb} {path} within {seconds:g} s") from error
+            raise StillBusyError(f"Patroni did not answer {verb} {path} within {seconds:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise PatroniError(f"Patroni cannot be asked {verb} {path}: {error}") from error

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
@@ -12,6 +13,9 @@ from dharma_handlers.blueprint.observed import DatabaseObserved, RoleObserved, S
 from dharma_operator.blueprint.sql import Connection, Login, connect, sentence
 
 MAINTENANCE_DATABASE = "postgres"
+RELOAD_SECONDS = 5.0
+"""Patroni's members look at their configuration every `loop_wait`, 3 s."""
+_POLL_SECONDS = 0.2
 
 _ROLES = """
 SELECT r.rolname, r.rolcanlogin, coalesce(shobj_description(r.oid, 'pg_authid') = %s, false), dharma.user_verifier(r.rolname),
@@ -84,3 +88,27 @@ async def _all(connection: Connection, query: LiteralString, parameters: list[An
 async def _one(connection: Connection, query: LiteralString) -> Any:  # noqa: ANN401 (a column of any type)
     row = await (await connection.execute(query)).fetchone()
     return row[0] if row else None
+
+
+async def wait_for_reload(logins: Iterable[Login], loaded: Iterable[datetime | None]) -> None:
+    """Wait until each server has read its configuration again since `loaded`, `RELOAD_SECONDS` at most. A silent one is not waited for."""
+    await asyncio.gather(*(_reloaded(login, before) for login, before in zip(logins, loaded, strict=True)))
+
+
+async def loaded_at(login: Login) -> datetime | None:
+    """Tell when a server read its configuration last, by its own clock; None when it does not answer."""
+    try:
+        async with connect(login, MAINTENANCE_DATABASE) as connection:
+            moment: datetime = await _one(connection, "SELECT pg_conf_load_time()")
+    except (psycopg.Error, OSError, TimeoutError):
+        return None
+    return moment
+
+
+async def _reloaded(login: Login, before: datetime | None) -> None:
+    deadline = asyncio.get_running_loop().time() + RELOAD_SECONDS
+    while before is not None and asyncio.get_running_loop().time() < deadline:
+        now = await loaded_at(login)
+        if now is None or now > before:
+            return
+        await asyncio.sleep(_POLL_SECONDS)
