@@ -6,7 +6,6 @@ do not wait for each other, up to a bound.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,7 +15,7 @@ from typing import Protocol
 
 from dharma_operator.pace import Backoff, Pace
 from dharma_operator.timetable import Timetable
-from dharma_operator.workqueue import OwnerKey, WorkQueue
+from dharma_operator.workqueue import Lane, OwnerKey, WorkQueue
 
 _logger = logging.getLogger(__name__)
 
@@ -95,7 +94,7 @@ class Engine:
     def start_with(self, keys: Iterable[OwnerKey]) -> None:
         """Ask for all objects there are: whatever was missed is found by looking."""
         for key in keys:
-            self._queue.add(key)
+            self._queue.add(key, Lane.START)
         self._metrics.queued(len(self._queue))
 
     def enqueue(self, key: OwnerKey, cause: Cause) -> None:
@@ -169,5 +168,4 @@ async def stop(engine: Engine, serving: asyncio.Task[None], grace: float) -> Non
     done, _ = await asyncio.wait({serving}, timeout=grace)
     if not done:
         serving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
+        await asyncio.wait({serving})

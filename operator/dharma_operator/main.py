@@ -4,11 +4,12 @@ import asyncio
 import gc
 import logging
 import sys
+from argparse import ArgumentParser, HelpFormatter
 from collections.abc import Iterable
 
 import kopf
 from pydantic import ValidationError
-from pydantic_settings import CliApp, SettingsError
+from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
 from dharma_operator.blueprint.controller import BlueprintController
 from dharma_operator.controllers import Controller, KindInfo
@@ -36,7 +37,8 @@ def make_controllers(settings: Settings) -> Iterable[Controller]:
 def read_settings(arguments: list[str]) -> Settings:
     """Read flags and `DHARMA_*` variables. Exits with the mistakes, one a line, or after printing the help."""
     try:
-        return CliApp.run(Settings, cli_args=arguments)
+        flags = CliSettingsSource[ArgumentParser](Settings, formatter_class=HelpFormatter)
+        return CliApp.run(Settings, cli_args=arguments, cli_settings_source=flags)
     except ValidationError as error:
         for mistake in error.errors():
             name = "_".join(str(part) for part in mistake["loc"]).upper()

@@ -5,6 +5,7 @@ nothing is registered by importing a module.
 """
 
 import itertools
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 
 import kopf
@@ -13,6 +14,9 @@ from dharma_operator.kube.auth import login
 from dharma_operator.kube.resources import OWNERS, Resource, key_of
 from dharma_operator.kube.wire import Json
 from dharma_operator.store import Store
+
+
+_logger = logging.getLogger(__name__)
 
 
 class _Patience:
@@ -45,7 +49,11 @@ def make_registry(store: Store, at_cleanup: Callable[[], Awaitable[None]]) -> ko
         return await login(settings)
 
     async def clean_up(**_: Json) -> None:
-        await at_cleanup()
+        try:
+            await at_cleanup()
+        except Exception:
+            # Kopf would try again after a minute: far beyond the time that a stopping process has.
+            _logger.exception("the operator did not end in order")
 
     kopf.on.login(registry=registry)(log_in)
     kopf.on.cleanup(registry=registry)(clean_up)

@@ -89,6 +89,16 @@ async def test_runs_side_by_side_are_bounded_and_nobody_is_left_out():
 
 
 @in_virtual_time
+async def test_a_change_need_not_wait_until_the_start_has_looked_at_everything():
+    bench = Bench(seconds=1, concurrency=2)
+    bench.engine.start_with([OwnerKey("Tenant", "", str(number)) for number in range(1000)])
+    await asyncio.sleep(5.5)
+    bench.engine.enqueue(A, Cause.SPEC)
+    await asyncio.sleep(2)
+    assert bench.starts[A] == [6.0]
+
+
+@in_virtual_time
 async def test_an_object_that_fails_holds_up_no_other_and_is_tried_ever_more_slowly():
     bench = Bench()
     bench.raises.add(A)

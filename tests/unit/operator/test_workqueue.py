@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dharma_operator.workqueue import OwnerKey, WorkQueue
+from dharma_operator.workqueue import Lane, OwnerKey, WorkQueue
 
 A, B, C = (OwnerKey("Blueprint", "acme", name) for name in "abc")
 
@@ -64,17 +64,41 @@ async def test_close_ends_all_who_wait_and_gives_nothing_out():
     ends = await asyncio.wait_for(asyncio.gather(*waiting), 1)
     assert [turn for turn in ends if turn is not None and turn.key != A] == []
     assert await queue.get() is None
+    assert await queue.get() is None
 
 
-@given(st.lists(st.tuples(st.sampled_from(["add", "get", "done"]), st.sampled_from([A, B, C])), max_size=60))
+async def test_what_happens_now_goes_before_what_is_looked_at_for_the_start():
+    queue = WorkQueue(lambda: 0.0)
+    for key in (A, B, C):
+        queue.add(key, Lane.START)
+    queue.add(C)
+    queue.add(B, Lane.START)
+    assert [await next_key(queue) for _ in range(3)] == [C, A, B]
+    assert len(queue) == 0
+
+
+async def test_moving_up_does_not_make_it_run_twice():
+    queue = WorkQueue(lambda: 0.0)
+    queue.add(A, Lane.START)
+    queue.add(A)
+    assert await next_key(queue) == A
+    queue.add(A)
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.done(A)
+    assert (await waiting).key == A
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "start", "get", "done"]), st.sampled_from([A, B, C])), max_size=60))
 def test_every_request_is_followed_by_a_run_that_begins_after_it(steps):
     async def scenario() -> None:
         queue = WorkQueue(lambda: 0.0)
         running: set[OwnerKey] = set()
         owed: set[OwnerKey] = set()
         for step, key in steps:
-            if step == "add":
-                queue.add(key)
+            if step in {"add", "start"}:
+                queue.add(key, Lane.START if step == "start" else Lane.CHANGE)
                 owed.add(key)
             elif step == "done" and key in running:
                 running.discard(key)
