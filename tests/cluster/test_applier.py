@@ -219,7 +219,6 @@ async def test_an_object_that_was_replaced_meanwhile_is_made_again(
     await applier.apply(owner, outcome(config_map(namespace, "a", x="1")), {}, settled=False)
     seen = await cache.see()
     await client.delete(key(namespace, "a"))
-    cache.objects.clear()
     assert (await applier.apply(owner, outcome(config_map(namespace, "a", x="2")), seen, settled=False)).changed == (key(namespace, "a"),)
     live = await client.get(key(namespace, "a"))
     assert live is not None

@@ -92,7 +92,9 @@ async def walk(
 
     async def run(write: int, side: Side) -> Crash:
         async with slots:
-            return await _crash(scenario, client, folder, write, side, writes[write - 1], reference)
+            crash = await _crash(scenario, client, folder, write, side, writes[write - 1], reference)
+        print(f"{scenario.name}: crash {crash}: {'diverged' if crash.difference else 'the same end'}", flush=True)
+        return crash
 
     sides: tuple[Side, Side] = ("before", "after")
     crashes = await asyncio.gather(*(run(write, side) for write in choose(len(writes)) for side in sides))

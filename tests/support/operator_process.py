@@ -38,7 +38,9 @@ class OperatorProcess:
         assert not self.running, "it runs already"
         with self.log.open("ab") as log:
             self._offset = log.tell()
-            self._process = subprocess.Popen([str(PROGRAM)], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # A test run that is killed leaves no operator behind to serve the next one's objects.
+            command = ["setpriv", "--pdeathsig", "KILL", str(PROGRAM)]
+            self._process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
     @property

@@ -145,11 +145,11 @@ class Applier:
             if step.child.mode is Mode.CREATE_ONLY:
                 return await self._create(step.child, memory, look_first=settled)
             if step.live is None:
-                return await self._make(owner, step.child, memory)
+                return await self._make(owner, step.child, self._cache.get(step.child.key), memory)
             try:
                 return await self._update(step.child, step.live, memory)
             except Conflict:  # replaced since we saw it
-                return await self._make(owner, step.child, memory)
+                return await self._make(owner, step.child, await self._client.get(step.child.key), memory)
 
     async def _create(self, child: Child, memory: _Memory, *, look_first: bool) -> bool:
         """Make a CREATE_ONLY object. `look_first`: it is likely to be there, and a read is cheaper than a write that is refused."""
@@ -162,9 +162,8 @@ class Applier:
         memory.present.add(child.key)
         return not found
 
-    async def _make(self, owner: Manifest, child: Child, memory: _Memory) -> bool:
+    async def _make(self, owner: Manifest, child: Child, live: Manifest | None, memory: _Memory) -> bool:
         """Apply an object that is not among the owner's children, and so should not exist: nobody's object is ever taken over."""
-        live = self._cache.get(child.key)
         if live is None:
             try:
                 self._written(child, await self._client.apply(child.manifest, force=False), memory)

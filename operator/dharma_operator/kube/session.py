@@ -88,7 +88,7 @@ class Session:
                 if renewed:
                     raise
                 renewed = True
-                await self._log_in(logins)
+                await self._log_in_again(logins)
             except ApiUnavailable as error:
                 wait = backoff(attempt) + (error.retry_after or 0)
                 attempt += 1
@@ -111,7 +111,7 @@ class Session:
                     for line in lines:
                         yield json.loads(line)
         except Unauthorized:
-            await self._log_in(logins)
+            await self._log_in_again(logins)
             raise
 
     @asynccontextmanager
@@ -154,6 +154,12 @@ class Session:
     def _tell(self, verb: str, code: int, started: float) -> None:
         if self._on_request is not None:
             self._on_request(verb, code, time.monotonic() - started)
+
+    async def _log_in_again(self, seen: int) -> None:
+        try:
+            await self._log_in(seen)
+        except kopf.LoginError as error:
+            raise Unauthorized(401, "LoginFailed", str(error)) from error
 
     async def _log_in(self, seen: int) -> None:
         """Log in, unless somebody did since login number `seen`."""

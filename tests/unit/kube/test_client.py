@@ -217,6 +217,22 @@ async def test_a_second_401_is_final(server: FakeServer, client: Client):
     assert len(server.asked) == 2
 
 
+async def test_a_login_that_fails_later_is_told_as_what_it_is(server: FakeServer):
+    logins = 0
+
+    async def login() -> kopf.ConnectionInfo:
+        nonlocal logins
+        logins += 1
+        if logins > 1:
+            raise kopf.LoginError("the plugin is gone")
+        return kopf.ConnectionInfo(server=server.url)
+
+    server.answers = [status(401, "Unauthorized")]
+    async with Client(login) as client:
+        with pytest.raises(Unauthorized, match="the plugin is gone"):
+            await client.get(KEY)
+
+
 async def test_list_in_pages(server: FakeServer, client: Client):
     server.answers = [
         {"metadata": {"resourceVersion": "9", "continue": "next"}, "items": [{"metadata": {"name": "a"}}]},
