@@ -88,7 +88,7 @@ func TestDisk(t *testing.T) {
 	must(other.Start())
 	_, err = io.ReadFull(output, make([]byte, len("ready")))
 	must(err)
-	must(d.unmount(name))
+	must(unix.Unmount(d.mountPoint(name), 0))
 	must(d.ensure(name))
 	if content, err := os.ReadFile(filepath.Join(d.data(name), "kept")); err != nil || string(content) != "row" {
 		t.Errorf("read back %q (%v)", content, err)
