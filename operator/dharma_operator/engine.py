@@ -158,8 +158,10 @@ class Engine:
             self._due.set(key, self._clock() + self._backoff.failed(key, result.after))
             return
         self._backoff.reset(key)
+        now = self._clock()
         resync = self._resync_seconds * self._uniform(1 - _SPREAD, 1 + _SPREAD)
-        self._due.set(key, self._clock() + (resync if result.after is None else min(result.after, resync)))
+        wanted = resync if result.after is None else min(result.after, resync)
+        self._due.set(key, now + max(wanted, self._pace.delay(key, now)))
 
 
 async def stop(engine: Engine, serving: asyncio.Task[None], grace: float) -> None:

@@ -38,7 +38,7 @@ class Backoff:
 
 
 class Pace:
-    """Bounds the runs of one object that its children's events cause: 20 at once, then five a second.
+    """Bounds the runs of one object that its children's events, or its own last run, cause: 20 at once, then five a second.
 
     Two controllers that correct each other would otherwise keep each other running at the speed of the network.
     """

@@ -15,7 +15,6 @@ from dharma_operator.kube.resources import OWNERS, Resource, key_of
 from dharma_operator.kube.wire import Json
 from dharma_operator.store import Store
 
-
 _logger = logging.getLogger(__name__)
 
 

@@ -166,6 +166,15 @@ async def test_a_storm_of_child_events_is_slowed_down():
 
 
 @in_virtual_time
+async def test_an_object_that_never_comes_to_rest_is_slowed_down():
+    bench = Bench()
+    bench.results[A] = RunResult(after=0.001)
+    bench.engine.enqueue(A, Cause.SPEC)
+    await asyncio.sleep(60)
+    assert 20 + 5 * 60 - 10 <= len(bench.starts[A]) <= 20 + 5 * 60 + 10
+
+
+@in_virtual_time
 async def test_what_is_gone_leaves_nothing_behind():
     bench = Bench()
     bench.results[A] = RunResult(failed=True)
