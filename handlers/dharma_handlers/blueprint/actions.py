@@ -143,12 +143,19 @@ class PatchPatroniConfig(Action):
     """`PATCH /config` on any member: a merge patch (None removes a key). Patroni reloads by itself within `loop_wait`."""
 
     patch: Mapping[str, Any]
+    restarts: frozenset[str] = frozenset()
+    """Those of its settings that take effect by a restart, which follows as an action of its own."""
 
     def describe(self) -> str:
         """See Action."""
-        parameters = self.patch.get("postgresql", {}).get("parameters", {})
-        names = sorted(parameters) or sorted(self.patch)
-        return f"change the configuration of Postgres: {', '.join(names)}"
+        parameters: Mapping[str, Any] = self.patch.get("postgresql", {}).get("parameters", {})
+        reloaded = sorted(parameters.keys() - self.restarts)
+        parts = [
+            f"reload {', '.join(reloaded)}" if reloaded else "",
+            f"set {', '.join(sorted(self.restarts))} for the next restart" if self.restarts else "",
+            "" if parameters else f"change {', '.join(sorted(self.patch))} of Patroni",
+        ]
+        return "; ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

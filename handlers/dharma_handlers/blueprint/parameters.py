@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from dharma_crds.blueprint import Postgres
-from dharma_crds.blueprint.budget import OPERATOR_RESERVED, RESERVED, SUPERUSER_RESERVED, ConnectionBudget
+from dharma_crds.blueprint.budget import OPERATOR_RESERVED, SUPERUSER_RESERVED, ConnectionBudget
 from dharma_crds.blueprint.parameters import FORBIDDEN
 from dharma_handlers.blueprint.observed import SettingObserved
 
@@ -41,16 +41,16 @@ FIXED: Final[Mapping[str, str]] = MappingProxyType({
 """The same for every component; those that are not in `FORBIDDEN` a user may set differently."""
 
 _NEEDS_RESTART: Final = frozenset({
-    "autovacuum_freeze_max_age", "autovacuum_max_workers", "huge_pages", "jit_provider", "max_connections", "max_files_per_process",
-    "max_locks_per_transaction", "max_logical_replication_workers", "max_notify_queue_pages", "max_pred_locks_per_transaction",
-    "max_prepared_transactions", "max_replication_slots", "max_worker_processes", "old_snapshot_threshold", "reserved_connections",
-    "shared_buffers", "shared_memory_type", "shared_preload_libraries", "superuser_reserved_connections", "track_activity_query_size",
-    "track_commit_timestamp", "wal_buffers", "wal_decode_buffer_size", "bonjour", "commit_timestamp_buffers", "event_source",
-    "ignore_invalid_pages", "min_dynamic_shared_memory", "multixact_member_buffers", "multixact_offset_buffers", "notify_buffers",
-    "serializable_buffers", "subtransaction_buffers", "transaction_buffers", "trace_connection_negotiation", "dynamic_shared_memory_type",
-    "recovery_prefetch", "huge_page_size", "summarize_wal",
-}) - {"recovery_prefetch", "summarize_wal"}  # fmt: skip
-"""Settings of context `postmaster`, for when a server cannot be asked."""
+    "autovacuum_freeze_max_age", "autovacuum_max_workers", "autovacuum_multixact_freeze_max_age", "bonjour", "bonjour_name",
+    "commit_timestamp_buffers", "debug_io_direct", "dynamic_shared_memory_type", "event_source", "huge_page_size", "huge_pages",
+    "ignore_invalid_pages", "jit_provider", "max_connections", "max_files_per_process", "max_locks_per_transaction",
+    "max_logical_replication_workers", "max_notify_queue_pages", "max_pred_locks_per_transaction", "max_prepared_transactions",
+    "max_replication_slots", "max_worker_processes", "min_dynamic_shared_memory", "multixact_member_buffers", "multixact_offset_buffers",
+    "notify_buffers", "pg_stat_statements.max", "reserved_connections", "serializable_buffers", "shared_buffers", "shared_memory_type",
+    "shared_preload_libraries", "subtransaction_buffers", "superuser_reserved_connections", "trace_connection_negotiation",
+    "track_activity_query_size", "track_commit_timestamp", "transaction_buffers", "wal_buffers", "wal_decode_buffer_size",
+})  # fmt: skip
+"""Settings of context `postmaster` in PostgreSQL 17 that a user may set, for when a server cannot be asked."""
 
 
 def parameters(postgres: Postgres, budget: ConnectionBudget) -> dict[str, str]:
@@ -131,6 +131,3 @@ def _mib(count: int) -> str:
 
 def _kib(count: int) -> str:
     return f"{max(count // 1024, 64)}kB"
-
-
-__all__ = ["DIRECT_CONNECTIONS", "FIXED", "RESERVED", "Effect", "effect", "max_connections", "parameters"]

@@ -1,6 +1,5 @@
 """A PgBouncer component's objects, and its configuration as the file and as the admin console spell it."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -92,11 +91,6 @@ def configuration_file(scope: Scope, pgbouncer: PgBouncer) -> str:
         lines.append(f"{quoted} = {' '.join(f'{key}={value}' for key, value in words.items())}")
     lines += ["", "[pgbouncer]", *(f"{key} = {value}" for key, value in settings(pgbouncer).items())]
     return "\n".join(lines) + "\n"
-
-
-def configuration_hash(scope: Scope, pgbouncer: PgBouncer) -> str:
-    """Digest of the file: it stands on a pod that was told to fetch it, never in the pod template, where it would mean new pods."""
-    return hashlib.sha256(configuration_file(scope, pgbouncer).encode()).hexdigest()[:16]
 
 
 def runs_wanted(scope: Scope, pgbouncer: PgBouncer, live: Mapping[str, str], live_databases: Mapping[str, Mapping[str, str]]) -> bool:

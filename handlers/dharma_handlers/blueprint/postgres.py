@@ -98,8 +98,8 @@ def _stateful_set(scope: Scope, postgres: Postgres, count: int) -> Manifest:
 def _made_anew(scope: Scope) -> Manifest:
     """Name the ServiceAccount in the pod template when it is younger than the workload.
 
-    Somebody deleted it, and the pods' tokens went with it: the API server refuses them, Patroni has no leader lock, and the kubelet fetches no
-    new token for an hour. A changed template means new pods, one after the other.
+    Somebody deleted it, and the pods' tokens went with it: the API server refuses them, Patroni has no leader lock, and the kubelet fetches
+    no new token for an hour. A changed template means new pods, one after the other.
     """
     account, workload = scope.child("ServiceAccount", scope.names.base), scope.child("StatefulSet", scope.names.base)
     if account is None or workload is None:

@@ -7,6 +7,7 @@ from dharma_handlers.blueprint import actions, scram
 from dharma_handlers.blueprint.graph import GIVEN_GROUPS
 from dharma_handlers.blueprint.names import ordinal_of
 from dharma_handlers.blueprint.observed import PostgresMember, PostgresObserved, RoleObserved
+from dharma_handlers.blueprint.parameters import effect
 from dharma_handlers.blueprint.patroni import configuration_patch, dynamic_configuration
 from dharma_handlers.blueprint.postgres import live_replicas, primary_of
 from dharma_handlers.blueprint.scope import Scope
@@ -44,7 +45,9 @@ def _configuration(scope: Scope, postgres: Postgres, seen: PostgresObserved) -> 
     if seen.config is not None:
         patch = configuration_patch(dynamic_configuration(scope, postgres), seen.config)
         if patch:
-            yield actions.PatchPatroniConfig(component=scope.component.name, patch=patch)
+            names = patch.get("postgresql", {}).get("parameters", {})
+            restarts = frozenset(name for name in names if effect(name, seen.settings) == "RollingRestart")
+            yield actions.PatchPatroniConfig(component=scope.component.name, patch=patch, restarts=restarts)
 
 
 def _roles(scope: Scope, postgres: Postgres, seen: PostgresObserved) -> Iterator[actions.Action]:

@@ -6,7 +6,7 @@ from tests.unit.blueprint.build import blueprint, changed, member, objects, post
 
 from dharma_handlers.blueprint import actions
 from dharma_handlers.blueprint.decide import decide
-from dharma_handlers.blueprint.observed import DatabaseObserved, RoleObserved
+from dharma_handlers.blueprint.observed import DatabaseObserved, RoleObserved, SettingObserved
 from dharma_handlers.blueprint.patroni import configuration_patch, dynamic_configuration
 
 PLAIN = blueprint(postgres())
@@ -104,7 +104,19 @@ def test_a_parameter_is_patched_and_what_nobody_wants_is_removed():
     (action,) = decide(wanted, changed(seen, "db", config=live)).actions
     assert isinstance(action, actions.PatchPatroniConfig)
     assert action.patch == {"postgresql": {"parameters": {"work_mem": "9MB", "jit": None}}}
-    assert action.describe() == "change the configuration of Postgres: jit, work_mem"
+    assert action.describe() == "reload jit, work_mem"
+
+
+def test_a_change_says_what_it_costs():
+    wanted = blueprint(postgres(parameters={"work_mem": "9MB", "max_connections": 150, "an_extension.size": "1"}))
+    extension = {"an_extension.size": SettingObserved("2", "postmaster")}
+    (action,) = decide(wanted, changed(running(PLAIN), "db", settings=extension)).actions
+    assert action.describe() == "reload work_mem; set an_extension.size, max_connections for the next restart"
+    sync = blueprint(postgres(instances=2, replication={"mode": "Sync"}))
+    (action,) = decide(
+        sync, changed(running(sync), "db", config={**running(sync).components["db"].config, "synchronous_mode": False})
+    ).actions
+    assert action.describe() == "change synchronous_mode of Patroni"
 
 
 def merged(live, patch):
