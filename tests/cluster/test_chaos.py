@@ -209,7 +209,8 @@ async def test_two_operators_at_once_bring_about_what_one_does_and_then_rest(
                 await all_ready(client, alone, names, 180, single)
             assert all(process.metric("dharma_reconciles_total", kind="Blueprint", outcome="Success") > 0 for process in both)
             await at_rest([namespace], 20)
-            assert not difference(await snapshot(client, alone), await snapshot(client, namespace))
+            found = difference(await snapshot(client, alone), await snapshot(client, namespace))
+            assert not found, found
             kubectl("--namespace", namespace, "delete", "dhb", "--all", "--wait=false")
 
             async def only_the_kept() -> bool:
