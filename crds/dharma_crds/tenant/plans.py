@@ -59,7 +59,8 @@ def _words(quota: PlanQuota) -> str:
     if quota.projects is None:
         return "unlimited"
     return (
-        f"{quota.projects} projects, {quota.blueprints} Blueprints, {quota.deployments} Deployments, {quota.users} users, {quota.storage} of volumes, "
-        f"{quota.api_calls_per_day} API calls a day, {quota.compute['requests.cpu']} CPUs and {quota.compute['requests.memory']} "
-        f"requested, {quota.compute['persistentvolumeclaims']} volumes, {quota.compute['services.loadbalancers']} load balancers"
+        f"{quota.projects} projects, {quota.blueprints} Blueprints, {quota.deployments} Deployments, {quota.users} users, "
+        f"{quota.storage} of volumes, {quota.api_calls_per_day} API calls a day, "
+        f"{quota.compute['requests.cpu']} CPUs and {quota.compute['requests.memory']} requested, "
+        f"{quota.compute['persistentvolumeclaims']} volumes, {quota.compute['services.loadbalancers']} load balancers"
     )
