@@ -61,10 +61,10 @@ class Patroni:
     async def _call(self, verb: str, address: str, path: str, seconds: float, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         host = f"[{address}]" if ":" in address else address
         # Credentials go out with writes alone: a look needs none.
-        auth = aiohttp.BasicAuth(self.user, self.password) if body is not None else None
+        headers = {"Authorization": aiohttp.encode_basic_auth(self.user, self.password)} if body is not None else None
         limit = aiohttp.ClientTimeout(total=seconds + LOOK_SECONDS, connect=LOOK_SECONDS, sock_read=seconds)
         try:
-            async with self.session.request(verb, f"http://{host}:{PORT}{path}", json=body, auth=auth, timeout=limit) as response:
+            async with self.session.request(verb, f"http://{host}:{PORT}{path}", json=body, headers=headers, timeout=limit) as response:
                 # `GET /patroni` answers 503 with its state while Postgres is starting: that is an answer.
                 if response.status >= 400 and path != "/patroni":
                     raise PatroniError(f"Patroni answered {verb} {path} with {response.status}: {(await response.text())[:200].strip()}")
