@@ -65,6 +65,7 @@ def _postgres(scope: Scope, postgres: Postgres, pending: tuple[Action, ...]) -> 
         wanted=postgres.instances,
         message=problem.message if problem is not None else health.settled_message(scope),
         stuck=problem is not None and problem.stuck,
+        progressing=problem is not None and not problem.resting,
         primary=primary_of(scope),
         version=next((member.server_version for member in seen.members if member.server_version), None),
         credentials_current=postgres_actions.credentials_current(scope, pending),
@@ -91,12 +92,14 @@ def _postgres_problem(scope: Scope, postgres: Postgres, seen: PostgresObserved, 
 def _pending_problem(scope: Scope, seen: PostgresObserved, pending: tuple[Action, ...]) -> Problem | None:
     if pending:
         return Problem(health.doing_message(pending))
+    rolling = health.rollout_problem(scope)
+    if rolling is not None:
+        return rolling
     waiting = postgres_actions.restart_order(seen.members)
     if waiting and postgres_actions.waits_for_window(scope):
         names = ", ".join(waiting[0].pending_restart)
-        return Problem(
-            f"a restart is needed for {names}; it waits, as maintenanceWindows are set and not kept yet: remove them to restart now"
-        )
+        told = f"a restart is needed for {names}; it waits, as maintenanceWindows are set and not kept yet: remove them to restart now"
+        return Problem(told, resting=True)
     if waiting:
         return Problem(f"a restart of {waiting[0].pod} is needed for {', '.join(waiting[0].pending_restart)}")
     return None
@@ -123,6 +126,7 @@ def _pgbouncer(scope: Scope, pgbouncer: PgBouncer, pending: tuple[Action, ...]) 
         wanted=pgbouncer.replicas,
         message=problem.message if problem is not None else health.settled_message(scope),
         stuck=problem is not None and problem.stuck,
+        progressing=problem is not None and not problem.resting,
         version=next((member.version for member in seen.members if member.version), None),
     )
 
@@ -139,7 +143,7 @@ def _pgbouncer_problem(scope: Scope, pgbouncer: PgBouncer, seen: PgBouncerObserv
         return Problem(_silence(scope, pgbouncer, silent))
     if pending or any(is_stale(scope, pgbouncer, member) for member in seen.members):
         return Problem("reloading: the new configuration is on its way to the pods")
-    return None
+    return health.rollout_problem(scope)
 
 
 def _silence(scope: Scope, pgbouncer: PgBouncer, silent: PgBouncerMember | None) -> str:
@@ -165,6 +169,7 @@ def _redis(scope: Scope, redis: Redis, pending: tuple[Action, ...]) -> Health:
         wanted=redis.replicas,
         message=problem.message if problem is not None else health.settled_message(scope, note),
         stuck=problem is not None and problem.stuck,
+        progressing=problem is not None and not problem.resting,
         primary=next((member.pod for member in serving if member.role == "master" and ordinal_of(member.pod) == 0), None),
         version=next((member.version for member in seen.members if member.version), None),
         credentials_current=redis_actions.credentials_current(scope),
@@ -186,7 +191,7 @@ def _redis_problem(scope: Scope, redis: Redis, seen: RedisObserved, pending: tup
     cut = next((member for member in seen.members if not _redis_serves(member)), None)
     if cut is not None:
         return Problem(f"waiting for {cut.pod} to follow the primary")
-    return Problem(health.doing_message(pending)) if pending else None
+    return Problem(health.doing_message(pending)) if pending else health.rollout_problem(scope)
 
 
 def _redis_serves(member: RedisMember) -> bool:

@@ -32,6 +32,8 @@ class Health:
     message: str = ""
     stuck: bool = False
     """Nothing will change by itself: a person must act."""
+    progressing: bool = False
+    """Something is on its way, though it may serve all the same."""
     primary: str | None = None
     version: str | None = None
     credentials_current: bool | None = True
@@ -43,6 +45,8 @@ class Problem:
 
     message: str
     stuck: bool = False
+    resting: bool = False
+    """It waits for a person or a time, and nothing is under way."""
 
 
 def pods(scope: Scope) -> dict[str, Manifest]:
@@ -67,6 +71,17 @@ def pods_problem(scope: Scope, wanted: int) -> Problem | None:
     if len(found) < wanted:
         return Problem(f"waiting for pods: {len(found)} of {wanted} are there")
     return None
+
+
+def rollout_problem(scope: Scope) -> Problem | None:
+    """Say how far the pods are being replaced by those of a newer template; None: all are new."""
+    kind = "Deployment" if scope.component.pgbouncer is not None else "StatefulSet"
+    workload = scope.child(kind, scope.names.base) or {}
+    status: Mapping[str, Any] = workload.get("status", {})
+    if status.get("observedGeneration", 0) < workload.get("metadata", {}).get("generation", 0):
+        return Problem("rolling out: the pods' new template is on its way")
+    wanted, updated = workload.get("spec", {}).get("replicas", 0), status.get("updatedReplicas", 0)
+    return Problem(f"rolling out: {updated} of {wanted} pods are new") if status and updated < wanted else None
 
 
 def _pod_problem(pod: Manifest, now: datetime) -> Problem:

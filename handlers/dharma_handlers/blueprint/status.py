@@ -13,6 +13,8 @@ from dharma_handlers.outcome import Condition, Outcome
 
 _RESTING_SECONDS = 60.0
 """How often a Blueprint at rest is asked whether all of it still answers."""
+_MOVING_SECONDS = 3.0
+"""The same while pods are replaced: most of it comes as events, the rest is asked for."""
 _LONGEST = 1000
 
 Truth = Literal["True", "False", "Unknown"]
@@ -54,10 +56,13 @@ def conditions(blueprint: Blueprint, health: Mapping[str, Health], *, busy: bool
     told = _short("; ".join(f"{name}: {one.message}" for name, one in waiting.items()))
     stuck = _short("; ".join(f"{name}: {one.message}" for name, one in waiting.items() if one.stuck))
     everyone = f"{len(health)} component{'s' if len(health) > 1 else ''} answer{'s' if len(health) == 1 else ''} queries"
+    moving = any(one.progressing for one in health.values())
     doing = told or _short("; ".join(f"{name}: {one.message}" for name, one in health.items() if one.message))
     return (
         Condition("Ready", "False", "ComponentsNotReady", told) if waiting else Condition("Ready", "True", "ComponentsReady", everyone),
-        Condition("Reconciling", "True", "InProgress", doing) if waiting or busy else Condition("Reconciling", "False", "Settled"),
+        Condition("Reconciling", "True", "InProgress", doing)
+        if waiting or moving or busy
+        else Condition("Reconciling", "False", "Settled"),
         Condition("Stalled", "True", "PodsCannotRun", stuck) if stuck else Condition("Stalled", "False", "Progressing"),
         _accepted(blueprint),
         _credentials(health),
@@ -80,7 +85,7 @@ def requeue_after(blueprint: Blueprint, health: Mapping[str, Health], *, busy: b
         return 1.0
     waiting = [one for one in health.values() if not one.ready]
     if not waiting:
-        return _RESTING_SECONDS
+        return _MOVING_SECONDS if any(one.progressing for one in health.values()) else _RESTING_SECONDS
     return 10.0 if all(one.stuck for one in waiting) else 0.5
 
 

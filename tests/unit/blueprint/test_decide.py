@@ -94,6 +94,25 @@ def test_a_ready_pod_short_is_not_ready():
     assert component(wanted, dataclasses.replace(seen, children=fewer), "db")["ready"] == "2/3"
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"observedGeneration": 1, "updatedReplicas": 1}, "rolling out: the pods' new template is on its way"),
+        ({"observedGeneration": 2, "updatedReplicas": 0}, "rolling out: 0 of 1 pods are new"),
+        ({"observedGeneration": 2, "updatedReplicas": 1}, ""),
+    ],
+)
+def test_pods_being_replaced_are_progress_though_all_answer(status, told):
+    wanted = blueprint(DB)
+    seen = running(wanted)
+    key = ("StatefulSet", "shop-db")
+    workload = {**seen.children[key], "metadata": {**seen.children[key]["metadata"], "generation": 2}, "status": status}
+    seen = dataclasses.replace(seen, children={**seen.children, key: workload})
+    assert condition(wanted, seen, "Ready")[0] == "True"
+    assert condition(wanted, seen, "Reconciling")[0] == ("True" if told else "False")
+    assert component(wanted, seen, "db")["message"] == told
+
+
 def failing(wanted, state, *, scheduled=True, created="2026-11-23T11:00:00Z"):
     seen = running(wanted)
     pod = seen.children["Pod", "shop-db-0"]

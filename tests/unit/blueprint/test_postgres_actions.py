@@ -2,7 +2,7 @@ import dataclasses
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.blueprint.build import blueprint, changed, member, objects, postgres, running, scope, verifier
+from tests.unit.blueprint.build import blueprint, changed, condition, member, objects, postgres, running, scope, verifier
 
 from dharma_handlers.blueprint import actions
 from dharma_handlers.blueprint.decide import decide
@@ -174,6 +174,7 @@ def test_no_restart_outside_a_window_as_windows_cannot_be_kept_yet():
     waiting = dataclasses.replace(seen.components["db"].members[0], pending_restart=("max_connections",))
     seen = changed(seen, "db", members=(waiting,))
     assert told(wanted, seen) == []
+    assert condition(wanted, seen, "Reconciling")[0] == "False"
     assert "maintenanceWindows" in decide(wanted, seen).outcome.status["components"][0]["message"]
 
 
