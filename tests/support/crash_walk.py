@@ -21,7 +21,6 @@ Step = Callable[[Client, str], Awaitable[object]]
 """Gets the client and the namespace."""
 
 _QUIET_SECONDS = 2.0
-_QUICK = {"lease_seconds": "3"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ async def _reference(scenario: Scenario, client: Client, folder: Path) -> tuple[
     log = folder / f"{scenario.name}-reference.writes"
     async with new_namespace(client, f"walk-{scenario.name}") as namespace:
         await _arrange(scenario, client, namespace, folder)
-        operator = OperatorProcess((namespace,), folder / f"{scenario.name}-reference.log", **scenario.settings, **_QUICK)
+        operator = OperatorProcess((namespace,), folder / f"{scenario.name}-reference.log", **scenario.settings)
         operator.environment[CRASH_LOG] = str(log)
         try:
             await scenario.act(client, namespace)
@@ -120,7 +119,7 @@ async def _crash(scenario: Scenario, client: Client, folder: Path, write: int, s
     name = f"{scenario.name}-{write}-{side}"
     async with new_namespace(client, f"walk-{name}") as namespace:
         await _arrange(scenario, client, namespace, folder)
-        operator = OperatorProcess((namespace,), folder / f"{name}.log", **scenario.settings, **_QUICK)
+        operator = OperatorProcess((namespace,), folder / f"{name}.log", **scenario.settings)
         log = folder / f"{name}.writes"
         try:
             await scenario.act(client, namespace)
@@ -142,7 +141,7 @@ async def _crash(scenario: Scenario, client: Client, folder: Path, write: int, s
 async def _arrange(scenario: Scenario, client: Client, namespace: str, folder: Path) -> None:
     if scenario.arrange is None:
         return
-    operator = OperatorProcess((namespace,), folder / f"{namespace}-arrange.log", **scenario.settings, **_QUICK)
+    operator = OperatorProcess((namespace,), folder / f"{namespace}-arrange.log", **scenario.settings)
     try:
         await operator.start().ready()
         await scenario.arrange(client, namespace)
