@@ -55,6 +55,8 @@ def run() -> None:
     with step("helm upgrade --install: the operator"):
         command(
             [HELM, "upgrade", "--install", RELEASE, CHECKOUT / "charts" / "iac-dharma", "--namespace", SYSTEM, "--create-namespace",
+                # The kinds may be there already, from the tests or from `kubectl apply -f crds/`.
+                "--take-ownership", "--force-conflicts",
              "--values", IMAGES_VALUES, "--wait", "--timeout", "3m"],
             env=ENVIRONMENT,
         )  # fmt: skip

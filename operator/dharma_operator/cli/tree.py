@@ -41,17 +41,12 @@ def condition(manifest: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     return next((entry for entry in conditions if entry["type"] == kind), none)
 
 
-def mark(status: str | None) -> str:
-    """Return the sign for a condition's status."""
-    return {"True": HEALTHY, "False": BROKEN}.get(status or "", WAITING)
-
-
 def blueprint_tree(blueprint: Manifest, made: Children) -> Tree:
     """Draw a Blueprint."""
     meta, status = blueprint["metadata"], blueprint.get("status", {})
     ready = condition(blueprint, "Ready")
     reason = escape(ready.get("reason", "not seen by an operator yet"))
-    title = f"{_ready_mark(ready)} [bold]dhb/{meta['name']}[/] [dim]in {meta['namespace']}[/] {reason}"
+    title = f"{_whole(blueprint)} [bold]dhb/{meta['name']}[/] [dim]in {meta['namespace']}[/] {reason}"
     if ready.get("status") != "True" and ready.get("message"):
         title += f": {escape(ready['message'])}"
     tree = Tree(title, guide_style="dim")
@@ -63,9 +58,11 @@ def blueprint_tree(blueprint: Manifest, made: Children) -> Tree:
     return tree
 
 
-def _ready_mark(ready: Mapping[str, Any]) -> str:
+def _whole(blueprint: Manifest) -> str:
     """Return the sign of the whole: a Blueprint that is on its way is not broken."""
-    return WAITING if ready.get("reason") in {"Progressing", "Draft", "Archived"} else mark(ready.get("status"))
+    if condition(blueprint, "Stalled").get("status") == "True":
+        return BROKEN
+    return HEALTHY if condition(blueprint, "Ready").get("status") == "True" else WAITING
 
 
 def _component(tree: Tree, component: Mapping[str, Any], made: Children) -> None:

@@ -10,7 +10,10 @@ LABELS = {"labels": {"dharma.io/component": "db"}}
 
 
 def blueprint(ready: str, reason: str, message: str = "", **status: Any) -> dict[str, Any]:
-    conditions = [{"type": "Ready", "status": ready, "reason": reason, "message": message}]
+    conditions = [
+        {"type": "Ready", "status": ready, "reason": reason, "message": message},
+        {"type": "Stalled", "status": str(reason == "InvalidSpec"), "reason": reason},
+    ]
     return {"metadata": {"name": "shop", "namespace": "acme"}, "status": {"conditions": conditions, **status}}
 
 
