@@ -59,6 +59,9 @@ def leftovers() -> list[str]:
 
 def down(*, delete: bool) -> None:
     """Stop the cluster; with `delete`, remove its data too. Raises UserError when something is left over."""
+    if not any(entry != paths.LOCK for entry in paths.STATE.iterdir()):
+        say("There is no cluster on this machine.")
+        return
     stop_everything()
     left = leftovers()
     if left:

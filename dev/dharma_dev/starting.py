@@ -10,9 +10,10 @@ from dharma_dev.control import control
 from dharma_dev.node import NODES
 from dharma_dev.run import UserError, say, tail
 
-# Seconds that a started component has until it works, and one that ran before until it counts as hung.
+# Seconds that a started component has until it works, and one that ran before until it counts as hung: an API server whose etcd was just
+# replaced needs some on a busy machine.
 START_PATIENCE = 60.0
-HUNG_PATIENCE = 10.0
+HUNG_PATIENCE = 30.0
 POLL = 0.1
 
 

@@ -157,8 +157,7 @@ def test_an_interrupted_up_is_gone_on_with(spare: Spare) -> None:
     for line in process.stderr:
         if "starting kube-apiserver" in line:
             break
-    python = int(subprocess.run(["pgrep", "--parent", str(process.pid)], capture_output=True, text=True, check=False).stdout or process.pid)
-    os.kill(python, signal.SIGINT)
+    os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Interrupted" in said

@@ -203,6 +203,15 @@ class TestProcesses:
         assert log.with_suffix(".log.1").read_text() == "something long"
         assert log.read_text() == ""
 
+    def test_a_log_that_grew_too_long_is_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(processes, "LOG_LIMIT", 10)
+        paths.LOGS.mkdir()
+        for name, content in (("long", "something long"), ("short", "short")):
+            processes.log_of(name).write_text(content)
+        processes.shorten_logs()
+        assert processes.log_of("long").read_text() == ""
+        assert processes.log_of("short").read_text() == "short"
+
 
 class TestChecks:
     def test_a_taken_port_is_told_with_its_holder(self) -> None:
