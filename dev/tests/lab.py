@@ -21,7 +21,7 @@ NOBODY = 65534
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
 T = TypeVar("T")
 # Seconds.
-DEADLINE = 60.0
+DEADLINE = 120.0
 POLL = 0.05
 
 
