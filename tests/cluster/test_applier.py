@@ -290,8 +290,9 @@ async def test_a_namespace_that_is_going_says_so(client: Client, applier: Applie
 
 async def test_many_objects_at_once(applier: Applier, owner: Manifest, namespace: str, verbs: list[str]):
     wanted = outcome(*(config_map(namespace, f"c-{number}", x="1") for number in range(300)))
-    started = time.monotonic()
+    started, cpu = time.monotonic(), time.process_time()
     applied = await applier.apply(owner, wanted, {}, settled=False)
-    print(f"{len(applied.changed) / (time.monotonic() - started):.0f} objects applied a second")
+    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+    print(f"{len(applied.changed) / seconds:.0f} objects applied a second, {cpu / len(applied.changed) * 1000:.2f} ms of CPU each")
     assert len(applied.changed) == 300
     assert verbs == ["apply"] * 300

@@ -64,7 +64,7 @@ def _walk(value: Any) -> Any:
 def _mask_member(key: str, value: Any) -> Any:
     if key == "annotations" and isinstance(value, dict):
         return {name: "<hash>" if _HASHES.search(name) else text for name, text in value.items() if not _SERVER_ANNOTATIONS.match(name)}
-    if key == "ownerReferences":     # whose order is that of uids, another each time
+    if key == "ownerReferences":  # whose order is that of uids, another each time
         return sorted((_walk(reference) for reference in value), key=lambda reference: (reference["kind"], reference["name"]))
     if isinstance(value, str) and _HASHES.search(key):
         return "<hash>"
