@@ -91,6 +91,10 @@ def _content(child: Manifest) -> dict[str, Any]:
     return {**child, "metadata": metadata, "managers": managers}
 
 
+def _unheard(_: OwnerKey, __: Cause) -> None:
+    """Hear of changes before anybody can act on them."""
+
+
 class Store:
     """The operator's view of the cluster.
 
@@ -98,16 +102,17 @@ class Store:
     resource version stays, so that a decision never rests on less than what the operator itself has written.
     """
 
-    def __init__(self, on_change: OnChange) -> None:
-        self._on_change = on_change
+    def __init__(self, on_change: OnChange | None = None) -> None:
+        self._on_change = on_change or _unheard
         self._objects: dict[Resource, dict[ObjectKey, Manifest]] = {}
         self._children: dict[OwnerKey, dict[ObjectKey, Manifest]] = {}
         self._deleted: OrderedDict[str, None] = OrderedDict()
         self._ensure: EnsureWatch | None = None
 
-    def watch_on_demand_by(self, ensure: EnsureWatch) -> None:
-        """Name the one who starts watches for `ensure_namespaced_watch`."""
-        self._ensure = ensure
+    def connect(self, *, on_change: OnChange, ensure_watch: EnsureWatch) -> None:
+        """Name the one who hears of changes, and the one who starts watches for `ensure_namespaced_watch`."""
+        self._on_change = on_change
+        self._ensure = ensure_watch
 
     async def ensure_namespaced_watch(self, resource: Resource, namespace: str) -> None:
         """See that our objects of this kind in this namespace are in the store, from now on as long as the right to see them lasts.
