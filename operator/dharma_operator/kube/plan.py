@@ -72,14 +72,16 @@ def child_of(owner: Manifest, wanted: Wanted) -> Child:
 
 
 def owner_reference(owner: Mapping[str, Any]) -> Manifest:
-    """Return the reference by which a child names the object that controls it."""
+    """Return the reference by which a child names the object that controls it.
+
+    Without `blockOwnerDeletion`: clusters that check it want a right on the owner's finalizers for it, and nothing here needs to wait.
+    """
     return {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
         "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 

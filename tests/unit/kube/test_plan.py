@@ -35,7 +35,6 @@ def test_a_child_gets_labels_and_owner():
             "name": "shop",
             "uid": "u-shop",
             "controller": True,
-            "blockOwnerDeletion": True,
         }
     ]
 
