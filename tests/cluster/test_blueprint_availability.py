@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.blueprints import Stage, blueprint, postgres, stage
 
+TIMELINE = "select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 DATABASES = [{"name": "shop", "owner": "shop"}]
 
 
@@ -39,10 +40,12 @@ def test_replicas_follow_and_read_only_leads_to_them(shop: Stage) -> None:
 async def test_the_primarys_pod_is_deleted_and_another_takes_over(shop: Stage) -> None:
     primary = shop.component("db")["primary"]
     shop.sql("insert into ticks default values")
+    timeline = shop.sql(TIMELINE)
     shop.kubectl("delete", "pod", primary, "--force", "--grace-period=0")
     began = time.monotonic()
-    await shop.until("rows are taken again", lambda: shop.answers("", "insert into ticks default values"), every=0.1)
-    print(f"primary's pod deleted: no writes for {time.monotonic() - began:.1f} s, as kubectl exec sees it")
+    insert = f"insert into ticks default values; select ({TIMELINE}) > '{timeline}'"
+    await shop.until("another primary takes rows", lambda: shop.answers("t", insert), every=0.1)
+    print(f"primary's pod deleted: another took rows after {time.monotonic() - began:.1f} s, as kubectl exec sees it")
     assert int(shop.sql("select count(*) from ticks")) >= 3
     await shop.until("status names the new primary", lambda: shop.component("db").get("primary") not in {None, primary}, seconds=20)
     await shop.ready(seconds=120)

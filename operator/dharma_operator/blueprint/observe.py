@@ -118,11 +118,19 @@ async def _member(patroni: Patroni, pod: Pod) -> PostgresMember | None:
     return PostgresMember(
         pod=pod.name,
         role=_ROLES.get(said.get("role", ""), "unknown"),
-        state=said.get("replication_state") or said.get("state", "unknown"),
+        state=_state(said),
         timeline=said.get("timeline"),
         pending_restart=tuple(sorted(reasons)) or (("*",) if said.get("pending_restart") else ()),
         server_version=f"{version // 10000}.{version % 10000}" if version else None,
     )
+
+
+def _state(said: Mapping[str, Any]) -> str:
+    """Say how a member is, in Patroni's words; a replica that runs and receives nothing is behind, and stays so: that is no `running`."""
+    state: str = said.get("state", "unknown")
+    if _ROLES.get(said.get("role", "")) == "replica" and state == "running":
+        return said.get("replication_state") or "not streaming yet"
+    return state
 
 
 async def _config(patroni: Patroni, address: str) -> Mapping[str, Any] | None:

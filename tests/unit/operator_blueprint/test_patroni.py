@@ -99,6 +99,9 @@ async def test_what_a_member_says_is_put_into_our_words(server: FakePatroni, api
     assert (member.role, member.state, member.timeline, member.server_version) == ("replica", "streaming", 3, "17.12")
     assert member.pending_restart == ("huge_pages", "max_connections")
     server.answers = {"/patroni": (200, {"state": "running", "role": "master", "pending_restart": True})}
+    assert observe._state({"state": "running", "role": "replica"}) == "not streaming yet"
+    assert observe._state({"state": "starting", "role": "replica"}) == "starting"
+    assert observe._state({"state": "running", "role": "primary"}) == "running"
     older = await observe._member(api, Pod("shop-db-1", ADDRESS, ready=True))
     assert older is not None
     assert (older.role, older.pending_restart, older.server_version) == ("primary", ("*",), None)
