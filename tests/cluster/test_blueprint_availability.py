@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.blueprints import Stage, blueprint, postgres, stage
+from tests.support.cluster import kubectl
 
 TIMELINE = "select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 DATABASES = [{"name": "shop", "owner": "shop"}]
@@ -89,3 +90,9 @@ async def test_scaled_down_the_primary_moves_to_a_pod_that_stays(shop: Stage) ->
     assert shop.sql("select count(*) from ticks") == rows
     assert "data-shop-db-1" in shop.names("pvc")
     await shop.writes_nothing()
+
+
+def test_the_namespace_is_deleted_with_all_of_it_and_nothing_hangs(shop: Stage) -> None:
+    began = time.monotonic()
+    kubectl("delete", "namespace", shop.namespace, "--timeout=90s")
+    print(f"namespace deleted in {time.monotonic() - began:.1f} s")
