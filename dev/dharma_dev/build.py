@@ -122,6 +122,9 @@ def _clear_away() -> None:
     for record in paths.BUILD_CACHE.glob(f"*/{RECORD}"):
         if record.stat().st_mtime < time.time() - KEPT_SECONDS and record.parent not in linked:
             files.remove(record.parent)
+    for log in paths.BUILD_CACHE.glob("*.log"):
+        if log.stat().st_mtime < time.time() - KEPT_SECONDS:
+            files.remove(log)
 
 
 def version_of(program: Path) -> str:

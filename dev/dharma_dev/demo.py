@@ -109,7 +109,8 @@ def _wait_ready() -> None:
             if told.get(part["name"]) != news:
                 told[part["name"]] = news
                 say(f"  {time.monotonic() - begun:5.1f} s  {part['name']:<6} {news}")
-        ready = next((one for one in status.get("conditions", []) if one["type"] == "Ready"), {})
+        conditions: list[dict[str, str]] = status.get("conditions", [])
+        ready = next((one for one in conditions if one["type"] == "Ready"), dict[str, str]())
         if ready.get("status") == "True" and status.get("observedGeneration") == blueprint["metadata"]["generation"]:
             say(f"  {time.monotonic() - begun:5.1f} s  Ready")
             return

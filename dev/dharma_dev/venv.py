@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import sys
+from pathlib import Path
 
 from dharma_dev.paths import CHECKOUT
 from dharma_dev.run import CommandError, UserError, command, step, succeeds
@@ -25,7 +26,7 @@ def ensure() -> None:
     with step("Python environment in .venv", log=LOG):
         if not ENVIRONMENT.exists():
             command([sys.executable, "-m", "venv", ENVIRONMENT], log=LOG)
-        pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip: list[str | Path] = [ENVIRONMENT / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         try:
             command([*pip, "--require-hashes", *(part for lock in LOCKS for part in ("-r", lock))], log=LOG)
         except CommandError as error:
