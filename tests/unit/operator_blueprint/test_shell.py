@@ -67,7 +67,7 @@ async def test_a_secret_that_somebody_else_made_meanwhile_is_the_truth() -> None
 
     ours = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "stringData": {"password": "ours"}}
     client: Any = SimpleNamespace(create=create, get=get)
-    written = await credentials.write(client, Store(lambda *_: None), [SecretWrite(ours, exists=False)])
+    written = await credentials.write(client, Store(), [SecretWrite(ours, exists=False)])
     assert written == {"s": {"password": "theirs"}}
 
 
@@ -99,7 +99,7 @@ def owned(kind: str, name: str, blueprint: str) -> dict[str, Any]:
 
 
 def test_only_what_a_living_neighbour_owns_is_claimed() -> None:
-    store = Store(lambda *_: None)
+    store = Store()
     neighbour = {
         "apiVersion": "dharma.io/v1alpha1",
         "kind": "Blueprint",
