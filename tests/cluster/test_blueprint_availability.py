@@ -92,6 +92,23 @@ async def test_scaled_down_the_primary_moves_to_a_pod_that_stays(shop: Stage) ->
     await shop.writes_nothing()
 
 
+async def test_a_volume_that_fills_up_grows_by_itself(shop: Stage) -> None:
+    grow = {"above": 50, "step": 50, "max": "1Gi"}
+    shop.apply(spec(1, parameters={"max_connections": "111"}, storage={"size": "512Mi", "grow": grow}))
+    await shop.ready()
+    shop.sql("create table big as select repeat(md5(i::text), 30) as filler from generate_series(1, 160000) i")
+
+    def grown() -> bool:
+        # At rest the operator looks once a minute; any change of the Blueprint makes it look now.
+        shop.kubectl("annotate", "dhb/shop", f"example.com/look={time.time_ns()}", "--overwrite")
+        claim = shop.get("pvc", "data-shop-db-0") or {}
+        return claim["status"]["capacity"]["storage"] == "768Mi"
+
+    await shop.until("the volume has grown by half", grown, seconds=40, every=1)
+    await shop.ready()
+    assert shop.sql("select count(*) from big") == "160000"
+
+
 def test_the_namespace_is_deleted_with_all_of_it_and_nothing_hangs(shop: Stage) -> None:
     began = time.monotonic()
     kubectl("delete", "namespace", shop.namespace, "--timeout=90s")
