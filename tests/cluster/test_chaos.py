@@ -60,6 +60,7 @@ async def all_ready(client: Client, namespace: str, names: Iterable[str], second
         return [name for name in names if not is_ready(items[name])]
 
     async def done() -> bool:
+        assert explain.running, f"the operator ended by itself, exit code {explain.exit_code}\n{explain.tail(5)}"
         return not await unready()
 
     async def say() -> str:

@@ -72,7 +72,9 @@ def _mask_member(key: str, value: Any) -> Any:
 
 
 def _masked_status(status: dict[str, Any]) -> dict[str, Any]:
-    """Conditions without times and words, for the words may tell of the way; drift not at all, since a crash may leave some."""
+    """Conditions and components without times and words, for words may tell of the way; drift not at all, since a crash may leave some."""
     conditions = [{key: condition.get(key) for key in ("type", "status", "reason")} for condition in status.get("conditions") or ()]
     rest = {key: value for key, value in status.items() if key not in {"conditions", "drift"}}
+    if "components" in rest:
+        rest["components"] = [{**component, "message": "<words>"} for component in rest["components"]]
     return {**rest, "conditions": sorted(conditions, key=lambda condition: condition["type"])}

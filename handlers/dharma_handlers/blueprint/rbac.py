@@ -15,8 +15,9 @@ def patroni_access(scope: Scope) -> list[Manifest]:
     name = scope.names.base
     rules = [
         _rule("configmaps", ["get", "patch", "update", "delete"], scope.names.patroni),
-        # No name can be given for these: lists and watches go by label, and a thing that is made has no name to compare yet.
-        _rule("configmaps", ["list", "watch", "create"]),
+        # No name can be given for these: lists and watches go by label. Nor may it make any: they are there before it, and when the
+        # garbage collector has taken them after the Blueprint, a Patroni that still runs must not bring one back for ever.
+        _rule("configmaps", ["list", "watch"]),
         _rule("pods", ["get", "patch"], [scope.names.pod(ordinal) for ordinal in range(_MOST_INSTANCES)]),
         _rule("pods", ["list", "watch"]),
     ]
