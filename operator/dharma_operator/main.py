@@ -24,6 +24,9 @@ _logger = logging.getLogger(__name__)
 
 _USAGE_ERROR = 2
 _FAILURE = 1
+_COLLECT = (20_000, 50, 20)
+"""New objects before a collection, and how many of those before a larger one. The collector would mostly look at a store of thousands of
+objects, none of them garbage: a tenth of the time that a start takes."""
 
 
 def make_controllers(settings: Settings) -> Iterable[Controller]:
@@ -53,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings = read_settings(sys.argv[1:] if arguments is None else arguments)
     configure(settings.log_level)
     gc.freeze()  # what was imported stays: the collector need not look at it again
+    gc.set_threshold(*_COLLECT)
     try:
         asyncio.run(Operator(settings, make_controllers).serve())
     except kopf.LoginError as error:

@@ -165,8 +165,9 @@ async def test_a_thousand_drafts_are_served_within_six_seconds_and_two_hundred_m
     print(f"1000 drafts: made in {made:.1f} s; first start {first:.1f} s, {memory:.0f} MB, {cpu:.1f} CPU-seconds; restart {again:.1f} s")
     assert written(namespace, since) == []
     assert memory < 200
-    # What a bare client needs to create them tells how much of the machine is to be had: idle, it takes about two seconds.
-    assert again < max(6, made)
-    assert first < max(6, 2 * made)
+    # How long a bare client took to create them tells how much of the machine is to be had: it takes 1.5 s when nobody else needs it.
+    shared = max(1, made / 1.5)
+    assert again < 6 * shared
+    assert first < 6 * shared
     for key in (ObjectKey(BLUEPRINT, namespace, item["metadata"]["name"]) for item in listed.items):
         await client.delete(key)
