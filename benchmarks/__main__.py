@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,8 @@ async def run(names: list[str], *, quick: bool) -> int:
         for name in names:
             print(f"── {name} ", flush=True)
             about, begun = machine(kubernetes), time.monotonic()
+            if os.getloadavg()[0] > (os.cpu_count() or 1):
+                print(f"   the machine has other work (load {os.getloadavg()[0]:.1f}): compare ratios, not seconds", flush=True)
             try:
                 report = await BENCHMARKS[name](bed)
             except (AssertionError, OSError, TimeoutError) as error:

@@ -48,6 +48,7 @@ def _report(counted: Counter[str], asked: list[audit.Request], made: int) -> Rep
     statuses = [request for request in written if request.subresource == "status"]
     events = [request for request in written if request.resource == "events"]
     creates = [request for request in written if request.made and request.resource != "events"]
+    again = [request for request in written if request not in (*statuses, *events, *creates)]
     refused = [request for request in asked if request.code >= 400]
     rows = [[f"{verb} requests", str(by_operator[verb]), str(by_server[verb])] for verb in sorted(by_operator | by_server)]
     rows += [
@@ -55,6 +56,7 @@ def _report(counted: Counter[str], asked: list[audit.Request], made: int) -> Rep
         ["children that are there", "", str(made)],
         ["status writes", "", str(len(statuses))],
         ["events", "", str(len(events))],
+        ["children written again", "", str(len(again))],
         ["refused requests", "", str(len(refused))],
         ["creates/children", "", ratio(len(creates), made)],
         ["writes/children", "", ratio(len(written), made)],
@@ -65,6 +67,7 @@ def _report(counted: Counter[str], asked: list[audit.Request], made: int) -> Rep
         "writes": len(written),
         "status_writes": len(statuses),
         "events": len(events),
+        "again": [f"{request.verb} {request.resource}/{request.name}" for request in again],
         "refused": [str(request) for request in refused],
         "by_operator": dict(counted),
         "by_api_server": dict(by_server),
