@@ -92,6 +92,16 @@ async def test_scaled_down_the_primary_moves_to_a_pod_that_stays(shop: Stage) ->
     await shop.writes_nothing()
 
 
+async def test_patronis_memory_deleted_by_hand_is_made_anew(shop: Stage) -> None:
+    rows = shop.sql("select count(*) from ticks")
+    shop.kubectl("delete", "configmap", "shop-db-leader", "shop-db-config")
+    names = {"shop-db-leader", "shop-db-config"}
+    await shop.until("they are back", lambda: names <= shop.names("configmap"), seconds=90)
+    await shop.until("rows are taken", lambda: shop.answers("", "insert into ticks default values"))
+    await shop.ready()
+    assert int(shop.sql("select count(*) from ticks")) > int(rows)
+
+
 async def test_a_volume_that_fills_up_grows_by_itself(shop: Stage) -> None:
     grow = {"above": 50, "step": 50, "max": "1Gi"}
     shop.apply(spec(1, parameters={"max_connections": "111"}, storage={"size": "512Mi", "grow": grow}))

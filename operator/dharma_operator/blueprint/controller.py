@@ -4,6 +4,7 @@ import dataclasses
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from dharma_crds.blueprint import Blueprint
 from dharma_handlers import labels
-from dharma_handlers.blueprint.actions import Action, Decision, DeleteConfigMap
+from dharma_handlers.blueprint.actions import Action, Decision
 from dharma_handlers.blueprint.credentials import missing_secrets
 from dharma_handlers.blueprint.decide import decide, refusal
 from dharma_handlers.blueprint.observed import Observed
@@ -31,6 +32,8 @@ from dharma_operator.store import OWNER_LABELS, owner_key
 _SPREAD = 0.2
 """Part of a long wait by which it is lengthened or shortened, so that Blueprints do not stay in step."""
 _LONG_SECONDS = 10.0
+_BELIEVED = timedelta(seconds=30)
+"""How long the list of Patroni's ConfigMaps is believed: a look at rest comes later than that, a burst of events within it."""
 _REMEMBERED = 50
 """Actions that the status may tell of, once their effect is seen."""
 
@@ -43,6 +46,15 @@ class _Look:
     pods: Mapping[str, tuple[Pod, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class _ConfigMaps:
+    """Patroni's ConfigMaps, as they were once."""
+
+    generation: int
+    at: datetime
+    names: frozenset[str]
+
+
 class BlueprintController:
     """The controller of Blueprints."""
 
@@ -51,7 +63,7 @@ class BlueprintController:
         self._access = NamespaceAccess()
         self._observer = Observer()
         self._uniform = random.SystemRandom().uniform
-        self._patroni_config_maps: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}
+        self._patroni_config_maps: dict[tuple[str, str], _ConfigMaps] = {}
         self._earlier: dict[tuple[str, str], tuple[Action, ...]] = {}
         self._secrets: dict[tuple[str, str], Mapping[str, Mapping[str, str]]] = {}
 
@@ -147,21 +159,21 @@ class BlueprintController:
     async def _config_maps(self, request: Request, blueprint: Blueprint) -> frozenset[str]:
         """Name Patroni's ConfigMaps. They are asked for, not watched: they change every few seconds, and hardly ever come or go."""
         known = self._patroni_config_maps.get((blueprint.namespace, blueprint.name))
-        if known is not None and known[0] == blueprint.metadata.generation:
-            return known[1]
+        if known is not None and known.generation == blueprint.metadata.generation and request.now - known.at < _BELIEVED:
+            return known.names
         selector = f"{labels.BLUEPRINT}={blueprint.name},{MANAGED_BY_LABEL}!={MANAGED_BY}"
         listing = await request.client.list(CONFIG_MAP, blueprint.namespace, label_selector=selector)
-        return frozenset(item["metadata"]["name"] for item in listing.items)
+        names = frozenset(item["metadata"]["name"] for item in listing.items)
+        self._patroni_config_maps[blueprint.namespace, blueprint.name] = _ConfigMaps(blueprint.metadata.generation, request.now, names)
+        return names
 
     def _remember(self, blueprint: Blueprint, observed: Observed, decision: Decision) -> None:
-        """Ask for the ConfigMaps again only after one was made or deleted, or the spec changed; keep what was done until all rests."""
+        """Keep what was done until all rests; believe the list of ConfigMaps for a while only when all is at rest, and none comes or goes."""
         key = (blueprint.namespace, blueprint.name)
-        made = any(wanted.mode is Mode.CREATE_ONLY for wanted in decision.outcome.objects or ())
-        if made or any(isinstance(action, DeleteConfigMap) for action in decision.actions) or observed.patroni_config_maps is None:
-            self._patroni_config_maps.pop(key, None)
-        else:
-            self._patroni_config_maps[key] = (blueprint.metadata.generation, observed.patroni_config_maps)
         resting = any(condition.type == "Reconciling" and condition.status == "False" for condition in decision.outcome.conditions)
+        made = any(wanted.mode is Mode.CREATE_ONLY for wanted in decision.outcome.objects or ())
+        if made or not resting:
+            self._patroni_config_maps.pop(key, None)
         self._earlier[key] = () if resting else (*observed.earlier, *observed.done)[-_REMEMBERED:]
 
     def _spread(self, seconds: float | None) -> float | None:
