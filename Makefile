@@ -31,7 +31,10 @@ images: cluster ## build the images that changed and load them into the cluster
 	@$(DEV) images
 
 test: venv check cluster images ## everything that CI checks
-	@$(PYTHON) -m pytest tests dev/tests
+	@$(PYTHON) -m pytest tests/unit -n 2 -q
+	@$(PYTHON) -m pytest tests/cluster -n 3 --dist loadfile -q --durations 15
+	@$(PYTHON) -m pytest dev/tests -q --durations 5
+	@$(PYTHON) -m pytest tests/e2e -q --durations 5
 
 test-unit: venv ## the tests that need no cluster
 	@$(PYTHON) -m pytest tests/unit -n 2 -q
