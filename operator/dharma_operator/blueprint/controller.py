@@ -168,7 +168,7 @@ class BlueprintController:
         return names
 
     def _remember(self, blueprint: Blueprint, observed: Observed, decision: Decision) -> None:
-        """Keep what was done until all rests; believe the list of ConfigMaps for a while only when all is at rest, and none comes or goes."""
+        """Keep what was done until all rests. The list of ConfigMaps is believed for a while only at rest, when none comes or goes."""
         key = (blueprint.namespace, blueprint.name)
         resting = any(condition.type == "Reconciling" and condition.status == "False" for condition in decision.outcome.conditions)
         made = any(wanted.mode is Mode.CREATE_ONLY for wanted in decision.outcome.objects or ())
