@@ -23,6 +23,7 @@ from dharma_handlers.blueprint.scope import Scope
 from dharma_operator.blueprint import logins, pgbouncer, postgres, redis
 from dharma_operator.blueprint.patroni import Patroni, PatroniError
 from dharma_operator.blueprint.pods import Pod
+from dharma_operator.blueprint.sql import Login
 
 SECONDS = 10.0
 """Longest that one component is asked."""
@@ -88,10 +89,11 @@ async def _postgres(session: aiohttp.ClientSession, scope: Scope, spec: Postgres
     if primary is None:
         return PostgresObserved(members=members, error="there is no primary yet")
     address = addresses[primary.pod]
-    sql, config, lags = await asyncio.gather(
-        postgres.observe(
-            logins.postgres_login(scope, address), databases=[database.name for database in spec.databases], settings=spec.parameters
-        ),
+    login = logins.postgres_login(scope, address)
+    extended = [database.name for database in spec.databases if database.extensions]
+    sql, used, config, lags = await asyncio.gather(
+        postgres.observe(login, databases=extended, settings=spec.parameters),
+        _used(login, spec),
         _config(patroni, address),
         _lags(patroni, address),
     )
@@ -103,7 +105,7 @@ async def _postgres(session: aiohttp.ClientSession, scope: Scope, spec: Postgres
         roles=sql.roles,
         databases=sql.databases,
         settings=sql.settings,
-        used_bytes=sql.used_bytes,
+        used_bytes=used,
     )
 
 
@@ -131,6 +133,11 @@ def _state(said: Mapping[str, Any]) -> str:
     if _ROLES.get(said.get("role", "")) == "replica" and state == "running":
         return said.get("replication_state") or "not streaming yet"
     return state
+
+
+async def _used(login: Login, spec: Postgres) -> int | None:
+    """Ask for it only where a volume may grow by it: with many tables the server has to look at many files."""
+    return await postgres.used_bytes(login) if spec.storage.grow is not None else None
 
 
 async def _config(patroni: Patroni, address: str) -> Mapping[str, Any] | None:

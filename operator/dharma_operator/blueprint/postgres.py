@@ -41,7 +41,6 @@ class SqlObserved:
     roles: Mapping[str, RoleObserved] | None = None
     databases: Mapping[str, DatabaseObserved] | None = None
     settings: Mapping[str, SettingObserved] | None = None
-    used_bytes: int | None = None
 
 
 async def observe(login: Login, *, databases: Collection[str], settings: Iterable[str]) -> SqlObserved:
@@ -62,7 +61,6 @@ async def observe(login: Login, *, databases: Collection[str], settings: Iterabl
                 name: SettingObserved(value=value or "", context=context, pending_restart=pending)
                 for name, value, context, pending in await _all(connection, _SETTINGS, [sorted(settings)])
             }
-            used = await _one(connection, _USED)
         held = [name for name in databases if name in owners]
         extensions = dict(zip(held, await asyncio.gather(*(_extensions(login, name) for name in held)), strict=True))
     except (psycopg.Error, OSError, TimeoutError) as error:
@@ -72,8 +70,16 @@ async def observe(login: Login, *, databases: Collection[str], settings: Iterabl
         roles=roles,
         databases={name: DatabaseObserved(owner=owner, extensions=extensions.get(name, frozenset())) for name, owner in owners.items()},
         settings=found,
-        used_bytes=int(used),
     )
+
+
+async def used_bytes(login: Login) -> int | None:
+    """Tell how much all databases and the WAL fill; None when the server takes too long to add that up."""
+    try:
+        async with connect(login, MAINTENANCE_DATABASE) as connection:
+            return int(await _one(connection, _USED))
+    except (psycopg.Error, OSError, TimeoutError):
+        return None
 
 
 async def _extensions(login: Login, database: str) -> frozenset[str]:
