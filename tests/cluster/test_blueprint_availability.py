@@ -106,7 +106,7 @@ async def test_a_volume_that_fills_up_grows_by_itself(shop: Stage) -> None:
     grow = {"above": 50, "step": 50, "max": "1Gi"}
     shop.apply(spec(1, parameters={"max_connections": "111"}, storage={"size": "512Mi", "grow": grow}))
     await shop.ready()
-    shop.sql("create table big as select repeat(md5(i::text), 30) as filler from generate_series(1, 160000) i")
+    shop.sql("create table big as select repeat(md5(i::text), 30) as filler from generate_series(1, 240000) i")
 
     def grown() -> bool:
         # At rest the operator looks once a minute; any change of the Blueprint makes it look now.
@@ -116,7 +116,7 @@ async def test_a_volume_that_fills_up_grows_by_itself(shop: Stage) -> None:
 
     await shop.until("the volume has grown by half", grown, seconds=40, every=1)
     await shop.ready()
-    assert shop.sql("select count(*) from big") == "160000"
+    assert shop.sql("select count(*) from big") == "240000"
 
 
 def test_the_namespace_is_deleted_with_all_of_it_and_nothing_hangs(shop: Stage) -> None:
