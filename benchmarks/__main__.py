@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,9 @@ BENCHMARKS: dict[str, Callable[[Bed], Awaitable[Report]]] = {
 
 async def run(names: list[str], *, quick: bool) -> int:
     """Run these, in order. Return the exit code: one that fails does not keep the others from running."""
+    here = asyncio.current_task()
+    assert here is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)  # so that no namespace and no process is left behind
     failed: list[str] = []
     async with opened(quick=quick) as bed:
         kubernetes = await bed.client.version()

@@ -20,7 +20,7 @@ from tests.support.snapshot import difference, snapshot
 from dharma_operator.kube.client import Client
 from dharma_operator.kube.resources import BLUEPRINT, DEPLOYMENT, ObjectKey
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 KEPT = [f"kept-{number}" for number in range(5)]
 DELETED = [f"gone-{number}" for number in range(5)]
@@ -158,13 +158,13 @@ async def test_killed_at_random_while_ten_blueprints_are_made_changed_and_delete
             apply(namespace, ALL[::2])
             await killer.killed(2)
             apply(namespace, ALL[1::2])
-        await all_ready(client, namespace, ALL, 240, process)
+        await all_ready(client, namespace, ALL, 360, process)
         for name in ALL:
             await write(client, namespace, name)
 
         async with killer.during(4):
             apply(namespace, ALL, changed=True)
-        await all_ready(client, namespace, ALL, 180, process)
+        await all_ready(client, namespace, ALL, 300, process)
         for name in ALL:
             await check(client, namespace, name)
 
