@@ -68,7 +68,9 @@ class Spare:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command of the cluster and do not wait for it."""
         environment = {**os.environ, **self.environment}
-        return subprocess.Popen(self.argv(*arguments), env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # What a script starts in the background ignores Ctrl-C, and so does all that it starts: not here.
+        command = ["env", "--default-signal=INT", *self.argv(*arguments)]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the cluster to its end."""
