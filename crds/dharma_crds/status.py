@@ -34,7 +34,8 @@ class Revision(Struct):
     last_good: int | None = Field(
         default=None, description="Number of the newest revision that became ready; what runs when a later one is refused."
     )
-    hash: str | None = Field(default=None, description="Digest of the current revision's spec.")
+    generation: int | None = Field(default=None, description="The newest metadata.generation whose objects were applied.")
+    hash: str | None = Field(default=None, description="Digest of the objects that the current revision asks for.")
 
 
 class DriftItem(Struct):

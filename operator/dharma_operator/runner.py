@@ -154,7 +154,10 @@ class Runner:
         latest = self._store.owner(key)
         if latest is None or latest["metadata"]["uid"] != owner["metadata"]["uid"]:
             return {}
-        wanted = _wanted_status(part(latest, "status"), int(owner["metadata"].get("generation") or 0), done, now)
+        generation = int(owner["metadata"].get("generation") or 0)
+        if int(part(latest, "status").get("observedGeneration") or 0) > generation:
+            return None  # another operator has acted on a newer spec already: what this run saw is old
+        wanted = _wanted_status(part(latest, "status"), generation, done, now)
         return await self._patch_status(key, latest, wanted)
 
     async def _patch_status(self, key: OwnerKey, latest: Manifest, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -236,7 +239,7 @@ def _wanted_status(live: Mapping[str, Any], generation: int, done: _Done, now: d
         wanted["observedGeneration"] = generation
     if done.digest is not None:
         ready = any(condition.type == statuses.READY and condition.status == "True" for condition in conditions)
-        wanted["revision"] = statuses.revision(live.get("revision"), done.digest, ready=ready)
+        wanted["revision"] = statuses.revision(live.get("revision"), done.digest, generation, ready=ready)
         wanted["drift"] = statuses.drift(live.get("drift"), applied.drift, corrected=outcome.correct_drift, now=now)
         conditions = statuses.amend([_drift_condition(done), *conditions])
     wanted["conditions"] = statuses.conditions(live.get("conditions") or (), conditions, generation, now)

@@ -94,13 +94,17 @@ def _identity(item: Mapping[str, Any]) -> tuple[Any, ...]:
     return item.get("object"), tuple(item.get("fields") or ())
 
 
-def revision(previous: Mapping[str, Any] | None, digest: str, *, ready: bool) -> dict[str, Any]:
-    """`status.revision` once the set of objects with this digest has been applied; it becomes the last good one when all is ready."""
+def revision(previous: Mapping[str, Any] | None, digest: str, generation: int, *, ready: bool) -> dict[str, Any]:
+    """`status.revision` once the set of objects with this digest has been applied; it becomes the last good one when all is ready.
+
+    A revision is a generation of the spec that asks for other objects than the one before. What the same generation asks for may change
+    by what is observed (the next size of a volume, a component whose turn has come): that is no new revision.
+    """
     before = previous or {}
     current = int(before.get("current") or 0)
-    if before.get("hash") != digest:
+    if before.get("hash") != digest and generation > int(before.get("generation") or 0):
         current += 1
-    result: dict[str, Any] = {"hash": digest, "current": current}
+    result: dict[str, Any] = {"hash": digest, "current": current, "generation": generation}
     last_good = current if ready else before.get("lastGood")
     return result if last_good is None else {**result, "lastGood": last_good}
 

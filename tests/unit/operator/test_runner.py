@@ -131,7 +131,7 @@ async def test_a_run_writes_the_status_once_and_then_nothing(bench):
     assert (await bench.run()).after == 30
     assert bench.status["observedGeneration"] == 1
     assert bench.status["components"] == [{"name": "db"}]
-    assert bench.status["revision"] == {"hash": revision_hash(WANTED), "current": 1, "lastGood": 1}
+    assert bench.status["revision"] == {"hash": revision_hash(WANTED), "current": 1, "generation": 1, "lastGood": 1}
     assert bench.status["drift"] == {"count": 0, "items": []}
     assert [condition["type"] for condition in bench.status["conditions"]] == ["Ready", "Reconciling", "Stalled", "DriftFree"]
     writes = list(bench.api.writes)
@@ -150,6 +150,21 @@ async def test_the_second_run_of_the_same_objects_is_settled(bench):
     bench.controller.outcome = Outcome(READY, ())
     await bench.run()
     assert bench.applier.calls[-1][1] is False
+
+
+async def test_a_run_on_an_old_spec_does_not_undo_the_word_of_another_operator(bench):
+    bench.controller.outcome = Outcome(READY, WANTED)
+    before = {"observedGeneration": 2, "ready": "1/1"}
+
+    async def another_acts_on_a_newer_spec():
+        live = bench.api.objects[SHOP_OBJECT]
+        bench.write(status=before, metadata=live["metadata"] | {"generation": 2})
+
+    bench.controller.during = another_acts_on_a_newer_spec
+    result = await bench.run()
+    assert bench.status == before
+    assert result.after is not None
+    assert result.after < 1
 
 
 async def test_a_run_that_wrote_children_is_followed_by_a_look(bench):

@@ -104,13 +104,26 @@ def test_reported_drift_counts_once_however_often_it_is_found():
 
 
 def test_the_revision_counts_changes_and_remembers_the_last_good_one():
-    first = statuses.revision(None, "aaa", ready=False)
-    assert first == {"hash": "aaa", "current": 1}
-    good = statuses.revision(first, "aaa", ready=True)
-    assert good == {"hash": "aaa", "current": 1, "lastGood": 1}
-    broken = statuses.revision(good, "bbb", ready=False)
-    assert broken == {"hash": "bbb", "current": 2, "lastGood": 1}
-    assert statuses.revision(broken, "bbb", ready=True)["lastGood"] == 2
+    first = statuses.revision(None, "aaa", 1, ready=False)
+    assert first == {"hash": "aaa", "current": 1, "generation": 1}
+    good = statuses.revision(first, "aaa", 1, ready=True)
+    assert good == {"hash": "aaa", "current": 1, "generation": 1, "lastGood": 1}
+    broken = statuses.revision(good, "bbb", 2, ready=False)
+    assert broken == {"hash": "bbb", "current": 2, "generation": 2, "lastGood": 1}
+    assert statuses.revision(broken, "bbb", 2, ready=True)["lastGood"] == 2
+
+
+def test_other_objects_of_the_same_generation_are_no_new_revision():
+    first = statuses.revision(None, "aaa", 1, ready=True)
+    grown = statuses.revision(first, "bbb", 1, ready=True)
+    assert grown == {**first, "hash": "bbb"}
+
+
+def test_a_generation_that_asks_for_the_same_objects_is_no_new_revision():
+    first = statuses.revision(None, "aaa", 1, ready=True)
+    suspended_and_back = statuses.revision(first, "aaa", 3, ready=True)
+    assert suspended_and_back == {**first, "generation": 3}
+    assert statuses.revision(suspended_and_back, "bbb", 3, ready=True)["current"] == 1
 
 
 @pytest.mark.parametrize(
