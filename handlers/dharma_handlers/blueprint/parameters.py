@@ -21,7 +21,9 @@ GIB: Final = 1024 * MIB
 Effect = Literal["Reload", "RollingRestart", "Forbidden"]
 
 DIRECT_CONNECTIONS: Final = 40
-"""Connections beside the poolers': migrations, reports, people. Without any pooler `max_connections` is 100, Postgres's own default."""
+"""Connections beside the poolers': migrations, reports, people."""
+_CONNECTIONS_STEP: Final = 100
+"""Postgres's own default, which stays without any pooler."""
 
 FIXED: Final[Mapping[str, str]] = MappingProxyType({
     # A container has no huge pages unless it asks for them, and initdb dies on a node that has some ("Bus error").
@@ -56,14 +58,14 @@ _NEEDS_RESTART: Final = frozenset({
 def parameters(postgres: Postgres, budget: ConnectionBudget) -> dict[str, str]:
     """Build all settings: derived and fixed ones, then the user's, which win. Values as postgresql.conf takes them."""
     asked = dict(postgres.parameters)
-    connections = int(asked.get("max_connections") or max_connections(budget))
+    expected = int(asked.get("max_connections") or expected_connections(budget))
     memory = postgres.resources.requests.memory.bytes
     limits = postgres.resources.limits
     millicores = (limits.cpu if limits is not None and limits.cpu is not None else postgres.resources.requests.cpu).millicores
     derived = {
         **FIXED,
-        "max_connections": str(connections),
-        **_memory(memory, connections),
+        "max_connections": str(max_connections(budget)),
+        **_memory(memory, expected),
         **_workers(millicores),
         **_wal(postgres.storage.size.bytes),
     }
@@ -71,11 +73,18 @@ def parameters(postgres: Postgres, budget: ConnectionBudget) -> dict[str, str]:
     return dict(sorted((derived | allowed).items()))
 
 
+def expected_connections(budget: ConnectionBudget) -> int:
+    """Count from the poolers' budget: all that they may open, those for direct use, the reserved ones."""
+    return budget.needed + DIRECT_CONNECTIONS if budget.pools else _CONNECTIONS_STEP
+
+
 def max_connections(budget: ConnectionBudget) -> int:
-    """Derive from the poolers' budget: all that they may open, those for direct use, the reserved ones."""
-    if not budget.pools:
-        return 100
-    return budget.needed + DIRECT_CONNECTIONS
+    """Derive the bound from what is expected, rounded up to 100, 200, 400, 800 …: a change of it restarts Postgres.
+
+    So one more replica of a pooler mostly changes nothing, and growing without end restarts ever more seldom.
+    """
+    steps = math.ceil(math.log2(expected_connections(budget) / _CONNECTIONS_STEP))
+    return _CONNECTIONS_STEP << max(steps, 0)
 
 
 def effect(name: str, observed: Mapping[str, SettingObserved] | None) -> Effect:

@@ -6,7 +6,7 @@ from tests.unit.blueprint.build import POOL, blueprint, postgres
 from dharma_crds.blueprint.budget import connection_budgets
 from dharma_crds.blueprint.parameters import FORBIDDEN
 from dharma_handlers.blueprint.observed import SettingObserved
-from dharma_handlers.blueprint.parameters import effect, parameters
+from dharma_handlers.blueprint.parameters import effect, max_connections, parameters
 
 UNITS = {"kB": 1024, "MB": 1024**2, "GB": 1024**3}
 
@@ -14,6 +14,10 @@ UNITS = {"kB": 1024, "MB": 1024**2, "GB": 1024**3}
 def derived(*others, **fields):
     wanted = blueprint(postgres(**fields), *others)
     return parameters(wanted.spec.components[0].postgres, connection_budgets(wanted.spec.components)[0])
+
+
+def pool(replicas, **fields):
+    return {"name": "pool", "pgbouncer": {"target": "db", "replicas": replicas, **fields}}
 
 
 def size(text):
@@ -34,7 +38,21 @@ def test_a_gigabyte_and_two_cpus():
 
 
 def test_connections_come_from_the_poolers_budget():
-    assert derived(POOL)["max_connections"] == str(2 * 100 + 5 + 40)
+    expected = 2 * 100 + 5 + 40
+    found = derived(POOL, resources={"requests": {"memory": "8Gi"}})
+    assert found["max_connections"] == "400"
+    assert size(found["work_mem"]) == 8 * 1024**3 * 3 // 4 // (3 * expected) // 1024 * 1024
+
+
+def test_one_more_replica_of_a_pooler_needs_no_restart():
+    assert [derived(pool(replicas))["max_connections"] for replicas in (1, 2, 3, 4, 8)] == ["200", "400", "400", "800", "1600"]
+
+
+@given(st.integers(1, 20), st.integers(10, 300))
+def test_all_that_the_poolers_may_open_fits(replicas, each):
+    wanted = blueprint(postgres(), pool(replicas, maxServerConnections=each, poolSize=5))
+    (budget,) = connection_budgets(wanted.spec.components)
+    assert budget.needed + 40 <= max_connections(budget) < 2 * (budget.needed + 40 + 100)
 
 
 def test_what_the_user_says_wins_and_the_rest_follows_it():
