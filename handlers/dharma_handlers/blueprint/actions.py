@@ -4,6 +4,7 @@ Every action is safe to repeat: it is decided from what the service says of itse
 Actions of one component run in the order given; different components may run side by side.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,14 +16,14 @@ MANAGED_COMMENT = "managed by iac-dharma"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class Action(ABC):
     """Something to do to one component."""
 
     component: str
 
+    @abstractmethod
     def describe(self) -> str:
         """One short line for people, events and crash points; never holds a password."""
-        raise NotImplementedError
 
 
 # --- SQL on the primary, as dharma_operator -------------------------------------------------------------------------------------------

@@ -63,13 +63,18 @@ def _postgres(scope: Scope, postgres: Postgres, pending: tuple[Action, ...]) -> 
         ready=works and not health.failure_message(scope),
         serving=serving,
         wanted=postgres.instances,
-        message=problem.message if problem is not None else health.settled_message(scope),
+        message=problem.message if problem is not None else health.settled_message(scope, _growth_note(seen)),
         stuck=problem is not None and problem.stuck,
         progressing=problem is not None and not problem.resting,
         primary=primary_of(scope),
         version=next((member.server_version for member in seen.members if member.server_version), None),
         credentials_current=postgres_actions.credentials_current(scope, pending),
     )
+
+
+def _growth_note(seen: PostgresObserved) -> str:
+    """Say that a volume does not grow by itself now: it would fill up without a word."""
+    return f"its volumes do not grow, as their use could not be measured: {health.reason(seen.used_error)}" if seen.used_error else ""
 
 
 def _postgres_problem(scope: Scope, postgres: Postgres, seen: PostgresObserved, pending: tuple[Action, ...]) -> Problem | None:

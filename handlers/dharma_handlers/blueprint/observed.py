@@ -112,7 +112,9 @@ class PostgresObserved:
     databases: Mapping[str, DatabaseObserved] | None = None
     settings: Mapping[str, SettingObserved] | None = None
     used_bytes: int | None = None
-    """Sum of all databases' sizes and of the WAL folder, on the primary."""
+    """Sum of all databases' sizes and of the WAL folder, on the primary. Asked only where a volume may grow by it."""
+    used_error: str = ""
+    """Why it is not known, where it was asked."""
 
 
 @dataclass(frozen=True, slots=True)

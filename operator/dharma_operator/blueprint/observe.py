@@ -105,7 +105,8 @@ async def _postgres(session: aiohttp.ClientSession, scope: Scope, spec: Postgres
         roles=sql.roles,
         databases=sql.databases,
         settings=sql.settings,
-        used_bytes=used,
+        used_bytes=used.size,
+        used_error=used.error,
     )
 
 
@@ -135,9 +136,9 @@ def _state(said: Mapping[str, Any]) -> str:
     return state
 
 
-async def _used(login: Login, spec: Postgres) -> int | None:
+async def _used(login: Login, spec: Postgres) -> postgres.Used:
     """Ask for it only where a volume may grow by it: with many tables the server has to look at many files."""
-    return await postgres.used_bytes(login) if spec.storage.grow is not None else None
+    return await postgres.used(login) if spec.storage.grow is not None else postgres.Used()
 
 
 async def _config(patroni: Patroni, address: str) -> Mapping[str, Any] | None:

@@ -73,13 +73,22 @@ async def observe(login: Login, *, databases: Collection[str], settings: Iterabl
     )
 
 
-async def used_bytes(login: Login) -> int | None:
-    """Tell how much all databases and the WAL fill; None when the server takes too long to add that up."""
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How much all databases and the WAL fill, or why that is not known."""
+
+    size: int | None = None
+    """In bytes."""
+    error: str = ""
+
+
+async def used(login: Login) -> Used:
+    """Ask how much is filled. Never raises for what a server or a network does: a sum that takes too long is no outage."""
     try:
         async with connect(login, MAINTENANCE_DATABASE) as connection:
-            return int(await _one(connection, _USED))
-    except (psycopg.Error, OSError, TimeoutError):
-        return None
+            return Used(size=int(await _one(connection, _USED)))
+    except (psycopg.Error, OSError, TimeoutError) as error:
+        return Used(error=sentence(error))
 
 
 async def _extensions(login: Login, database: str) -> frozenset[str]:

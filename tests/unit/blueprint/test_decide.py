@@ -383,3 +383,9 @@ def test_the_same_world_gives_the_same_decision():
     seen = running(SHOP)
     assert decide(SHOP, seen) == decide(SHOP, seen)
     assert scope(SHOP, "db", seen).names.base == "shop-db"
+
+
+def test_status_says_when_a_volume_cannot_grow_as_its_use_is_unknown():
+    seen = changed(running(GROWING), "db", used_error="permission denied")
+    (told,) = [one for one in decide(GROWING, seen).outcome.status["components"] if one["name"] == "db"]
+    assert told["message"] == "note: its volumes do not grow, as their use could not be measured: permission denied"
