@@ -8,17 +8,10 @@ from typing import Any
 from dharma_handlers.outcome import Manifest
 from dharma_operator.engine import Cause
 from dharma_operator.kube.compare import trim
-from dharma_operator.kube.resources import BACKUP, BLUEPRINT, DHARMA_DEPLOYMENT, OWNERS, TENANT, ObjectKey, Resource, key_of, resource_of
+from dharma_operator.kube.resources import OWNERS, ObjectKey, Resource, key_of, owner_label, resource_of
 from dharma_operator.workqueue import OwnerKey
 
-OWNER_LABELS: Mapping[Resource, str] = MappingProxyType(
-    {
-        TENANT: "dharma.io/tenant",
-        BLUEPRINT: "dharma.io/blueprint",
-        DHARMA_DEPLOYMENT: "dharma.io/deployment",
-        BACKUP: "dharma.io/backup",
-    }
-)
+OWNER_LABELS: Mapping[Resource, str] = MappingProxyType({resource: owner_label(resource.kind) for resource in OWNERS})
 """The label by which a child names its owner of each kind."""
 
 OnChange = Callable[[OwnerKey, Cause], None]
