@@ -3,10 +3,11 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support import chart
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., str]
@@ -38,3 +39,10 @@ def no_other_operator(environment: None) -> None:
     for release in json.loads(listed.stdout):
         if release["chart"].startswith("iac-dharma-"):
             subprocess.run(["helm", "uninstall", release["name"], "--namespace", release["namespace"], "--wait"], check=True)
+
+
+@pytest.fixture(scope="module")
+def installed(kubectl: Run, no_other_operator: None) -> Iterator[None]:
+    """The chart, installed the way a person does it."""
+    with chart.release(kubectl):
+        yield

@@ -1,31 +1,14 @@
 """The chart: what it renders, what it refuses, and install, upgrade and uninstall on the cluster."""
 
 import json
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "iac-dharma"
-IMAGES = ROOT / ".dev" / "images.yaml"
-NAMESPACE, RELEASE = "dharma-chart-test", "chart-test"
-NAME = f"{RELEASE}-iac-dharma"
+from tests.support.chart import CHART, IMAGES, NAME, NAMESPACE, RELEASE, helm, rendered
 
 Run = Callable[..., str]
-
-
-def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["helm", *map(str, arguments)], capture_output=True, text=True, check=False)
-
-
-def rendered(*arguments: str) -> list[dict[str, Any]]:
-    done = helm("template", RELEASE, CHART, "--namespace", NAMESPACE, *arguments)
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
 def named(documents: list[dict[str, Any]], kind: str) -> list[str]:
@@ -112,20 +95,6 @@ def test_pods_are_restricted() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-
-
-@pytest.fixture(scope="module")
-def installed(kubectl: Run, no_other_operator: None) -> Iterator[None]:
-    """Installed the way a person does it, in a namespace that takes only restricted pods."""
-    label = {"pod-security.kubernetes.io/enforce": "restricted"}
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": label}}
-    kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(namespace))
-    done = helm("upgrade", "--install", RELEASE, CHART, "-n", NAMESPACE, "-f", IMAGES, "--take-ownership", "--wait", "--timeout", "2m")
-    assert done.returncode == 0, done.stderr
-    assert f"rollout status deployment/{NAME}" in done.stdout
-    yield
-    helm("uninstall", RELEASE, "-n", NAMESPACE, "--ignore-not-found", "--wait")
-    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=90s")
 
 
 @pytest.mark.cluster

@@ -18,8 +18,11 @@ _ROTATED = "audit-*.log"
 class Request:
     """One answered request."""
 
+    user: str
     verb: str
     """As RBAC names it: a server-side apply is a `patch`."""
+    group: str
+    """API group, empty for the core one."""
     resource: str
     subresource: str
     namespace: str
@@ -57,13 +60,22 @@ def by_operator(namespaces: Collection[str], *, since: datetime | None = None, u
     return [request for request in asked if request.agent.startswith(OPERATOR_AGENTS) and request.resource != "leases"]
 
 
+def by_user(user: str, *, since: datetime) -> list[Request]:
+    """All requests of one user, wherever they went."""
+    found = [request for request in map(_request, _lines_with([f'"username":"{user}"'], since)) if request.user == user]
+    return [request for request in found if request.at >= since]
+
+
 def now() -> datetime:
     """This moment, to compare with that of requests: the API server runs on this machine, by the same clock."""
     return datetime.now(UTC)
 
 
 def _lines(namespaces: Collection[str], since: datetime | None) -> Iterator[str]:
-    needles = tuple(f'"namespace":"{namespace}"' for namespace in namespaces)
+    return _lines_with([f'"namespace":"{namespace}"' for namespace in namespaces], since)
+
+
+def _lines_with(needles: Collection[str], since: datetime | None) -> Iterator[str]:
     rotated = sorted(AUDIT_LOG.parent.glob(_ROTATED), key=lambda path: path.stat().st_mtime)
     for path in (*rotated, AUDIT_LOG):
         if since is not None and path.stat().st_mtime < since.timestamp():
@@ -78,7 +90,9 @@ def _request(line: str) -> Request:
     event = json.loads(line)
     about = event.get("objectRef") or {}
     return Request(
+        user=event["user"]["username"],
         verb=event["verb"],
+        group=about.get("apiGroup", ""),
         resource=about.get("resource", ""),
         subresource=about.get("subresource", ""),
         namespace=about.get("namespace", ""),

@@ -104,6 +104,7 @@ def test_requests_are_read_from_the_audit_log_also_when_it_was_rotated(tmp_path:
     def line(namespace: str, verb: str, code: int, agent: str, second: int) -> str:
         event = {
             "verb": verb,
+            "user": {"username": "someone"},
             "userAgent": agent,
             "requestURI": f"/api/v1/namespaces/{namespace}/secrets?fieldManager=iac-dharma",
             "objectRef": {"resource": "secrets", "namespace": namespace, "name": "a"},

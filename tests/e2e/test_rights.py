@@ -1,0 +1,157 @@
+"""The operator has the rights that it uses: what the chart grants, against the API server's audit log of a Blueprint's life."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.support import audit, chart
+from tests.support.blueprints import blueprint, pgbouncer, postgres, redis
+from tests.support.chart import NAME, NAMESPACE, rendered
+
+from dharma_crds.blueprint import Blueprint
+from dharma_handlers.blueprint.observed import ClusterFacts, Images, Observed
+from dharma_handlers.blueprint.rbac import patroni_access
+from dharma_handlers.blueprint.scope import scopes
+
+Run = Callable[..., str]
+Right = tuple[str, str, str]
+"""Group, resource with subresource, verb."""
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+WHERE = "rights-test"
+USER = f"system:serviceaccount:{NAMESPACE}:{NAME}"
+CHILDREN = (
+    ("", "configmaps"), ("", "persistentvolumeclaims"), ("", "secrets"), ("", "serviceaccounts"), ("", "services"), ("apps", "deployments"),
+    ("apps", "statefulsets"), ("networking.k8s.io", "networkpolicies"), ("policy", "poddisruptionbudgets"),
+    ("rbac.authorization.k8s.io", "rolebindings"), ("rbac.authorization.k8s.io", "roles"),
+)  # fmt: skip
+SELDOM: dict[Right, str] = {
+    **{(group, resource, "get"): "a child is read when a write of it met a conflict" for group, resource in CHILDREN},
+    ("events.k8s.io", "events", "patch"): "an event is told again within six minutes",
+}
+"""Rights whose use takes an accident that this test does not bring about, each with what that is."""
+
+
+def granted() -> set[Right]:
+    """What all the chart's roles allow."""
+    roles = [one for one in rendered() if one["kind"] in {"ClusterRole", "Role"} and NAME in one["metadata"]["name"]]
+    return {right for role in roles for rule in role["rules"] for right in rights(rule)}
+
+
+def rights(rule: dict[str, Any]) -> Iterable[Right]:
+    return ((group, resource, verb) for group in rule["apiGroups"] for resource in rule["resources"] for verb in rule["verbs"])
+
+
+def used(since: datetime) -> set[Right]:
+    """What the operator's ServiceAccount asked for and got, and what an apply that makes something takes beside `patch`."""
+    found: set[Right] = set()
+    for request in audit.by_user(USER, since=since):
+        resource = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
+        assert request.code != 403, f"refused: {request}"
+        if request.resource:
+            found.add((request.group, resource, request.verb))
+            if request.verb == "patch" and request.made:
+                found.add((request.group, resource, "create"))
+    return found
+
+
+def handed_on() -> set[Right]:
+    """What the operator uses by granting it: Patroni's rights, as nobody grants what he has not, and its own role for Secrets."""
+    observed = Observed(now=datetime.now(UTC), cluster=ClusterFacts(Images("postgres", "pgbouncer", "redis")))
+    (scope,) = scopes(Blueprint.model_validate(named(blueprint(postgres()))), observed)
+    roles = [one for one in patroni_access(scope) if one["kind"] == "Role"]
+    patronis = {right for role in roles for rule in role["rules"] for right in rights(rule)}
+    return patronis | {("rbac.authorization.k8s.io", "clusterroles", "bind")}
+
+
+def named(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": WHERE}}
+
+
+def spec(*components: dict[str, Any]) -> dict[str, Any]:
+    access = {"from": [{"project": "shop"}, {"namespace": WHERE}]}
+    return named(blueprint(*components, access=access, deletionPolicy="Delete"))
+
+
+class Life:
+    """What happens to a Blueprint in time, by kubectl."""
+
+    def __init__(self, kubectl: Run) -> None:
+        self.kubectl = kubectl
+
+    def apply(self, manifest: dict[str, Any]) -> None:
+        self.kubectl("-n", WHERE, "apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+
+    def ready(self) -> None:
+        for _ in range(2):  # a condition of the generation before may still stand when the first wait begins
+            self.kubectl("-n", WHERE, "wait", "--for=condition=Ready", "dhb/shop", "--timeout=120s")
+            self.kubectl("-n", WHERE, "wait", "--for=condition=Reconciling=false", "dhb/shop", "--timeout=120s")
+
+    def objects(self, group: str, resource: str) -> list[str]:
+        kind = f"{resource}.{group}" if group else resource
+        listed = self.kubectl(
+            "-n", WHERE, "get", kind, "-l", "dharma.io/blueprint=shop,app.kubernetes.io/managed-by=iac-dharma", "-o", "name"
+        )
+        return listed.split()
+
+    def until(self, what: str, done: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not done():
+            assert time.monotonic() < end, f"in vain waited for: {what}\n{self.kubectl('-n', WHERE, 'get', 'dhb', '-o', 'yaml')}"
+            time.sleep(0.2)  # between two looks
+
+    def disturb(self, group: str, resource: str) -> None:
+        """Change a label of one object of a kind by hand, and delete it where that harms no data; wait until it is as it was."""
+        name = self.objects(group, resource)[0]
+        self.kubectl("-n", WHERE, "label", name, "app.kubernetes.io/name=changed", "--overwrite")
+        path = "-o=jsonpath={.metadata.labels.app\\.kubernetes\\.io/name}"
+        self.until(f"the label of {name} is put back", lambda: self.kubectl("-n", WHERE, "get", name, path) != "changed")
+
+
+@pytest.fixture(scope="module")
+def lived(no_other_operator: None, kubectl: Run) -> Iterator[datetime]:
+    """The operator's life from its installation, a Blueprint's from its making to its end, and the other kinds; when it began."""
+    since = audit.now()
+    with chart.release(kubectl):
+        yield from live(kubectl, since)
+
+
+def live(kubectl: Run, since: datetime) -> Iterator[datetime]:
+    labels = {"dharma.io/tenant": "acme", "dharma.io/project": "shop"}
+    kubectl(
+        "apply", "-f", "-", stdin=yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": WHERE, "labels": labels}})
+    )
+    life = Life(kubectl)
+    life.apply(spec(postgres(), pgbouncer(), redis()))
+    life.ready()
+    for name in ("tenant", "deployment", "backup"):
+        example = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+        life.apply({**example, "metadata": {"name": "rights-test"}})
+    for group, resource in CHILDREN:
+        life.disturb(group, resource)
+    life.apply(spec(postgres(), pgbouncer(poolSize=7), redis()))
+    life.ready()
+    life.apply(spec(redis()))
+    life.ready()
+    gone = ("deployments.apps/shop-pool", "statefulsets.apps/shop-db")
+    life.until("the others are gone", lambda: not set(gone) & {*life.objects("apps", "deployments"), *life.objects("apps", "statefulsets")})
+    kubectl("-n", WHERE, "delete", "dhb/shop", "--timeout=60s")
+    yield since
+    kubectl("delete", "dht/rights-test", "--ignore-not-found")
+    kubectl("delete", "namespace", WHERE, "--wait=false")
+
+
+def test_nothing_is_used_that_is_not_granted(lived: datetime) -> None:
+    assert used(lived) - granted() == set()
+
+
+def test_nothing_is_granted_that_is_not_used(lived: datetime) -> None:
+    idle = granted() - used(lived) - handed_on()
+    print("granted and not seen:", *sorted(idle), sep="\n  ")
+    assert idle - set(SELDOM) == set()
