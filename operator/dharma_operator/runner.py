@@ -124,6 +124,8 @@ class Runner:
             suspended=suspended,
         )
         outcome = await controller.reconcile(request)
+        if self._has_left(key, owner):
+            return RunResult()  # what is made now would come after the garbage collector; that the object is gone is a run of its own
         if suspended:
             outcome = dataclasses.replace(outcome, objects=None)
         done = await self._apply(key, owner, outcome, suspended=suspended)
@@ -136,6 +138,11 @@ class Runner:
             # Answers to own writes hide what others changed just before them: look once more. At rest that look writes nothing.
             return RunResult(after=_SOON)
         return RunResult(after=outcome.requeue_after)
+
+    def _has_left(self, key: OwnerKey, owner: Manifest) -> bool:
+        """Tell whether the object has been deleted since this run read it: looking at data services can take seconds."""
+        latest = self._store.owner(key)
+        return latest is None or latest["metadata"]["uid"] != owner["metadata"]["uid"] or bool(latest["metadata"].get("deletionTimestamp"))
 
     async def _apply(self, key: OwnerKey, owner: Manifest, outcome: Outcome, *, suspended: bool) -> _Done:
         digest = None if outcome.objects is None else revision_hash(outcome.objects)

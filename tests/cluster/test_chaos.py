@@ -214,10 +214,18 @@ async def test_two_operators_at_once_bring_about_what_one_does_and_then_rest(
             assert not found, found
             kubectl("--namespace", namespace, "delete", "dhb", "--all", "--wait=false")
 
-            async def only_the_kept() -> bool:
-                return await left_in(client, namespace) == to_be_kept(KEPT[0])
+            expected = to_be_kept(KEPT[0])
+            left: set[str] = set()
 
-            await wait_until(only_the_kept, "only what is kept is left", seconds=90, every=1, explain=both[1].tail)
+            async def only_the_kept() -> bool:
+                nonlocal left
+                left = await left_in(client, namespace)
+                return left == expected
+
+            def say() -> str:
+                return f"too much: {sorted(left - expected)}\nmissing: {sorted(expected - left)}\n{both[1].tail(20)}"
+
+            await wait_until(only_the_kept, "only what is kept is left", seconds=90, every=1, explain=say)
         finally:
             single.close()
 

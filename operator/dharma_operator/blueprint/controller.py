@@ -132,7 +132,7 @@ class BlueprintController:
         while missing := missing_secrets(blueprint, observed, credentials.generate_password, self._secrets.get(key, {})):
             if request.suspended:
                 return None
-            written = await credentials.write(request.client, request.store, missing)
+            written = await credentials.write(request.client, request.store, request.owner, missing)
             observed = dataclasses.replace(observed, secrets={**observed.secrets, **written})
         self._secrets[key] = observed.secrets
         return dataclasses.replace(observed, patroni_config_maps=await self._config_maps(request, blueprint))

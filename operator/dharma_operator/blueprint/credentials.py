@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from dharma_handlers.blueprint.actions import SecretWrite
-from dharma_handlers.outcome import Manifest
+from dharma_handlers.outcome import Manifest, Wanted
 from dharma_operator.kube.client import Client
 from dharma_operator.kube.errors import AlreadyExists
+from dharma_operator.kube.plan import child_of
 from dharma_operator.kube.resources import SECRET, ObjectKey, key_of
 from dharma_operator.store import Store
 
@@ -27,20 +28,23 @@ def decoded(children: Mapping[ObjectKey, Manifest]) -> dict[str, Mapping[str, st
     return {key.name: _texts(child) for key, child in children.items() if key.resource == SECRET}
 
 
-async def write(client: Client, store: Store, missing: Iterable[SecretWrite]) -> dict[str, Mapping[str, str]]:
-    """Write the Secrets and return what they hold now: what is there already is kept. Raises ApiError."""
-    written = await asyncio.gather(*(_write(client, store, one) for one in missing))
+async def write(client: Client, store: Store, owner: Manifest, missing: Iterable[SecretWrite]) -> dict[str, Mapping[str, str]]:
+    """Write the Secrets and return what they hold now: what is there already is kept. Raises ApiError.
+
+    They are the owner's children from the first: should it go before anything else is made for it, they go too, if they are to.
+    """
+    written = await asyncio.gather(*(_write(client, store, child_of(owner, Wanted(one.manifest)).manifest, one) for one in missing))
     return {secret["metadata"]["name"]: _texts(secret) for secret in written}
 
 
-async def _write(client: Client, store: Store, missing: SecretWrite) -> Manifest:
+async def _write(client: Client, store: Store, manifest: Manifest, missing: SecretWrite) -> Manifest:
     if missing.exists:
-        secret = await client.apply(missing.manifest)
+        secret = await client.apply(manifest)
     else:
         try:
-            secret = await client.create(missing.manifest)
+            secret = await client.create(manifest)
         except AlreadyExists:
-            found = await client.get(key_of(missing.manifest))
+            found = await client.get(key_of(manifest))
             if found is None:
                 raise  # made and gone between two requests: the next reconcile finds out
             return found

@@ -167,6 +167,25 @@ async def test_a_run_on_an_old_spec_does_not_undo_the_word_of_another_operator(b
     assert result.after < 1
 
 
+@pytest.mark.parametrize("how", ["gone", "replaced", "going"])
+async def test_nothing_is_made_for_an_object_that_was_deleted_during_the_run(bench, how):
+    bench.controller.outcome = Outcome(READY, WANTED)
+    metadata = bench.api.objects[SHOP_OBJECT]["metadata"]
+
+    async def deleted():
+        if how == "gone":
+            bench.store.removed(SHOP_OBJECT, metadata["uid"])
+        elif how == "replaced":
+            bench.write(metadata=metadata | {"uid": "another"})
+        else:
+            bench.write(metadata=metadata | {"deletionTimestamp": "2026-11-20T08:00:00Z"})
+
+    bench.controller.during = deleted
+    assert await bench.run() == RunResult()
+    assert bench.applier.calls == []
+    assert bench.api.writes == []
+
+
 async def test_a_run_that_wrote_children_is_followed_by_a_look(bench):
     bench.controller.outcome = Outcome(READY, WANTED, requeue_after=60)
     bench.applier.applied = Applied(changed=(SERVICE_KEY,))

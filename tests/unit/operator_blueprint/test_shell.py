@@ -55,6 +55,18 @@ def test_generated_passwords_have_at_least_128_bits_and_no_sign_that_needs_quoti
     assert all(len(password) >= 22 and password.replace("-", "").replace("_", "").isalnum() for password in made)
 
 
+OWNER = {"apiVersion": "dharma.io/v1alpha1", "kind": "Blueprint", "metadata": {"name": "shop", "namespace": "n", "uid": "b1"}}
+
+
+def secret(**metadata: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": "n", **metadata},
+        "stringData": {"password": "ours"},
+    }
+
+
 async def test_a_secret_that_somebody_else_made_meanwhile_is_the_truth() -> None:
     theirs = {"metadata": {"name": "s", "namespace": "n"}, "data": {"password": base64.b64encode(b"theirs").decode()}}
 
@@ -65,10 +77,28 @@ async def test_a_secret_that_somebody_else_made_meanwhile_is_the_truth() -> None
         assert key == ObjectKey(SECRET, "n", "s")
         return theirs
 
-    ours = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "stringData": {"password": "ours"}}
     client: Any = SimpleNamespace(create=create, get=get)
-    written = await credentials.write(client, Store(), [SecretWrite(ours, exists=False)])
+    written = await credentials.write(client, Store(), OWNER, [SecretWrite(secret(), exists=False)])
     assert written == {"s": {"password": "theirs"}}
+
+
+@pytest.mark.parametrize("stays", [False, True])
+async def test_a_new_secret_belongs_to_its_blueprint_from_the_first_unless_it_is_to_stay(stays: bool) -> None:
+    made: list[dict[str, Any]] = []
+
+    async def create(manifest: dict[str, Any]) -> dict[str, Any]:
+        made.append(manifest)
+        return {**manifest, "metadata": {**manifest["metadata"], "uid": "s1", "resourceVersion": "7"}}
+
+    annotations = {"dharma.io/retain": "true"} if stays else {}
+    store = Store()
+    written = await credentials.write(
+        SimpleNamespace(create=create), store, OWNER, [SecretWrite(secret(annotations=annotations), exists=False)]
+    )
+    assert written == {"s": {"password": "ours"}}
+    (manifest,) = made
+    assert [owner["uid"] for owner in manifest["metadata"].get("ownerReferences", [])] == ([] if stays else ["b1"])
+    assert store.get(ObjectKey(SECRET, "n", "s")) is not None
 
 
 def test_addresses_of_the_api_server_are_those_behind_the_service_and_its_own() -> None:
