@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.blueprints import Stage, blueprint, pgbouncer, postgres, redis, stage
+from tests.support.blueprints import Stage, autoscaler, blueprint, pgbouncer, postgres, redis, stage
 from tests.support.cluster import kubectl, wait_until
 
 KEYS = {"host", "port", "dbname", "user", "password", "uri", "jdbc-uri", "pgpass", "pooled-host", "pooled-uri"}
@@ -249,6 +249,24 @@ async def test_a_field_changed_by_hand_is_put_back_and_others_fields_are_left(sh
     newest = shop.status()["drift"]["items"][0]
     assert (newest["object"], newest["fields"]) == ("Deployment/shop-pool", ["spec.replicas"])
     assert (shop.get("service", "shop-db-rw") or {})["metadata"]["annotations"]["example.com/mine"] == "yes"
+    await shop.ready()
+
+
+async def test_an_autoscaler_decides_the_number_of_poolers_while_there_is_one(shop: Stage) -> None:
+    def replicas() -> int:
+        return (shop.get("deployment.apps", "shop-pool") or {})["spec"]["replicas"]
+
+    await change(shop, db={"storage": {"size": "768Mi"}})
+    count = shop.status()["drift"]["count"]
+    shop.apply(autoscaler("shop-pool", 3))
+    await shop.until("the autoscaler has scaled", lambda: replicas() == 3, seconds=60)
+    await shop.until("status tells of three", lambda: shop.component("pool").get("ready") == "3/3")
+    await change(shop, db={"storage": {"size": "768Mi"}}, pool={"poolSize": 6})
+    assert replicas() == 3, "a change of something else leaves the number alone"
+    assert shop.status()["drift"]["count"] == count
+    shop.kubectl("delete", "hpa/shop-pool")
+    await change(shop, db={"storage": {"size": "768Mi"}})
+    await shop.until("the spec decides again", lambda: replicas() == 2)
     await shop.ready()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.support import audit, chart
-from tests.support.blueprints import blueprint, pgbouncer, postgres, redis
+from tests.support.blueprints import autoscaler, blueprint, pgbouncer, postgres, redis
 from tests.support.chart import NAME, NAMESPACE, rendered
 
 from dharma_crds.blueprint import Blueprint
@@ -135,6 +135,8 @@ def live(kubectl: Run, since: datetime) -> Iterator[datetime]:
         life.apply({**example, "metadata": {"name": "rights-test"}})
     for group, resource in CHILDREN:
         life.disturb(group, resource)
+    life.apply(autoscaler("shop-pool", 2))
+    life.until("the autoscaler has scaled", lambda: kubectl("-n", WHERE, "get", "deploy/shop-pool", "-o=jsonpath={.spec.replicas}") == "2")
     life.apply(spec(postgres(), pgbouncer(poolSize=7), redis()))
     life.ready()
     life.apply(spec(redis()))

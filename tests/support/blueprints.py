@@ -45,6 +45,21 @@ def redis(name: str = "cache", **fields: Any) -> Spec:
     return {"name": name, "redis": {**defaults, **fields}}
 
 
+def autoscaler(target: str, least: int) -> Spec:
+    """A HorizontalPodAutoscaler that wants at least so many pods of a Deployment."""
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": target},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
+            "minReplicas": least,
+            "maxReplicas": least,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 90}}}],
+        },
+    }
+
+
 def blueprint(*components: Spec, name: str = "shop", **spec: Any) -> Spec:
     """A Blueprint of these components."""
     return {

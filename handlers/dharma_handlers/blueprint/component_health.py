@@ -13,6 +13,7 @@ from dharma_handlers.blueprint.observed import (
     RedisMember,
     RedisObserved,
 )
+from dharma_handlers.blueprint.pgbouncer import replicas
 from dharma_handlers.blueprint.pgbouncer_actions import is_stale
 from dharma_handlers.blueprint.postgres import instances, primary_of
 from dharma_handlers.blueprint.scope import Scope
@@ -42,7 +43,9 @@ def _wanted(scope: Scope) -> int:
     component = scope.component
     if component.postgres is not None:
         return component.postgres.instances
-    return (component.pgbouncer or component.redis or PgBouncer(target="")).replicas
+    if component.pgbouncer is not None:
+        return replicas(scope, component.pgbouncer)
+    return component.redis.replicas if component.redis is not None else 0
 
 
 def _stopped(scope: Scope) -> Health:
@@ -124,11 +127,12 @@ def _pgbouncer(scope: Scope, pgbouncer: PgBouncer, pending: tuple[Action, ...]) 
     seen = observed if isinstance(observed, PgBouncerObserved) else PgBouncerObserved()
     ready = health.ready_pods(health.pods(scope))
     serving = [member for member in seen.members if member.answered and member.pod in ready]
+    wanted = replicas(scope, pgbouncer)
     problem = _pgbouncer_problem(scope, pgbouncer, seen, pending)
     return Health(
-        ready=len(serving) >= pgbouncer.replicas and not health.failure_message(scope),
+        ready=len(serving) >= wanted and not health.failure_message(scope),
         serving=len(serving),
-        wanted=pgbouncer.replicas,
+        wanted=wanted,
         message=problem.message if problem is not None else health.settled_message(scope),
         stuck=problem is not None and problem.stuck,
         progressing=problem is not None and not problem.resting,
@@ -140,11 +144,11 @@ def _pgbouncer_problem(scope: Scope, pgbouncer: PgBouncer, seen: PgBouncerObserv
     failed = health.failure_message(scope)
     if failed:
         return Problem(failed)
-    at_pods = health.pods_problem(scope, pgbouncer.replicas)
+    at_pods = health.pods_problem(scope, replicas(scope, pgbouncer))
     if at_pods is not None:
         return at_pods
     silent = next((member for member in seen.members if not member.answered), None)
-    if silent is not None or len(seen.members) < pgbouncer.replicas:
+    if silent is not None or len(seen.members) < replicas(scope, pgbouncer):
         return Problem(_silence(scope, pgbouncer, silent))
     if pending or any(is_stale(scope, pgbouncer, member) for member in seen.members):
         return Problem("reloading: the new configuration is on its way to the pods")

@@ -195,6 +195,8 @@ class Observed:
     """Names of Patroni's own ConfigMaps (label `dharma.io/blueprint`, not `app.kubernetes.io/managed-by`). None: not asked."""
     namespace_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Labels of the Blueprint's own namespace: which Tenant and project it belongs to."""
+    autoscaled: frozenset[str] = frozenset()
+    """Deployments whose number of replicas a HorizontalPodAutoscaler decides."""
     claimed: Mapping[ObjectName, str] = field(default_factory=dict[ObjectName, str])
     """Managed objects of this namespace that belong to another owner → that owner, e.g. `Blueprint shop-db`."""
     components: Mapping[str, ComponentObserved] = field(default_factory=dict[str, ComponentObserved])

@@ -108,13 +108,25 @@ def runs_wanted(scope: Scope, pgbouncer: PgBouncer, live: Mapping[str, str], liv
     )
 
 
+def replicas(scope: Scope, pgbouncer: PgBouncer) -> int:
+    """Tell how many pods there are to be: what the spec says, or what an autoscaler has made of it."""
+    live = scope.child("Deployment", scope.names.base) if _autoscaled(scope) else None
+    return pgbouncer.replicas if live is None else int(live["spec"].get("replicas", 1))
+
+
+def _autoscaled(scope: Scope) -> bool:
+    return not scope.stopped and scope.names.base in scope.observed.autoscaled
+
+
 def _deployment(scope: Scope, pgbouncer: PgBouncer) -> Manifest:
+    # A number that is not sent stays the autoscaler's.
+    size = {} if _autoscaled(scope) else {"replicas": 0 if scope.stopped else pgbouncer.replicas}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": scope.metadata(scope.names.base),
         "spec": {
-            "replicas": 0 if scope.stopped else pgbouncer.replicas,
+            **size,
             "revisionHistoryLimit": 2,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             "selector": {"matchLabels": dict(scope.selector)},

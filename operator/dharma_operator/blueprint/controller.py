@@ -21,6 +21,7 @@ from dharma_handlers.outcome import Condition, Manifest, Mode, Outcome
 from dharma_operator.blueprint import credentials
 from dharma_operator.blueprint.access import NamespaceAccess
 from dharma_operator.blueprint.act import Actor, Deeds
+from dharma_operator.blueprint.autoscaling import autoscaled_deployments
 from dharma_operator.blueprint.facts import FactFinder
 from dharma_operator.blueprint.neighbours import Claims
 from dharma_operator.blueprint.observe import Observer
@@ -118,6 +119,7 @@ class BlueprintController:
             cluster=await self._facts.facts(request.client, request.settings),
             children=_by_name(request.children),
             namespace_labels=await _namespace_labels(request, blueprint),
+            autoscaled=await autoscaled_deployments(request),
             claimed=Claims(request.store, owner_key(request.owner)),
         )
 

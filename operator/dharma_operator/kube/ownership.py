@@ -14,11 +14,18 @@ FieldSet: TypeAlias = Mapping[str, Any]
 (the thing itself). A node without members is owned as a whole: a plain value, something empty, or a map or list that is one value."""
 
 _NOTHING: FieldSet = {}
+_AUTOSCALER = "kube-controller-manager"
+"""Field manager of HorizontalPodAutoscalers, which write through the `scale` subresource."""
 
 
 def wrote(live: Mapping[str, Any], manager: str = FIELD_MANAGER) -> bool:
     """Whether `manager` ever wrote the object itself (its status does not count): others' objects may carry our labels too."""
     return any(entry.get("manager") == manager and not entry.get("subresource") for entry in _entries(live))
+
+
+def autoscaled(live: Mapping[str, Any]) -> bool:
+    """Whether an autoscaler has set the number of replicas. It may be gone since: then that number simply stayed."""
+    return any(entry.get("manager") == _AUTOSCALER and entry.get("subresource") == "scale" for entry in _entries(live))
 
 
 def applied_fields(live: Mapping[str, Any], manager: str = FIELD_MANAGER) -> FieldSet:
@@ -33,9 +40,11 @@ def applied_fields(live: Mapping[str, Any], manager: str = FIELD_MANAGER) -> Fie
 
 
 def compact_entries(live: Mapping[str, Any], manager: str = FIELD_MANAGER) -> list[Manifest]:
-    """Return what `wrote` and `applied_fields` need of `managedFields`, with each tree as JSON text, a tenth of its size in memory."""
+    """Return what this module needs of `managedFields`, with each tree as JSON text, a tenth of its size in memory."""
     compact: list[Manifest] = []
     for entry in _entries(live):
+        if entry.get("manager") == _AUTOSCALER and entry.get("subresource") == "scale":
+            compact.append({"manager": _AUTOSCALER, "subresource": "scale"})
         if entry.get("manager") != manager or entry.get("subresource"):
             continue
         kept = {"manager": manager, "operation": entry.get("operation")}

@@ -389,3 +389,15 @@ def test_status_says_when_a_volume_cannot_grow_as_its_use_is_unknown():
     seen = changed(running(GROWING), "db", used_error="permission denied")
     (told,) = [one for one in decide(GROWING, seen).outcome.status["components"] if one["name"] == "db"]
     assert told["message"] == "note: its volumes do not grow, as their use could not be measured: permission denied"
+
+
+def test_an_autoscaler_decides_how_many_poolers_there_are():
+    seen = running(SHOP)
+    key = ("Deployment", "shop-pool")
+    live = {**seen.children[key], "spec": {**seen.children[key]["spec"], "replicas": 3}}
+    scaled = dataclasses.replace(seen, children={**seen.children, key: live}, autoscaled=frozenset({"shop-pool"}))
+    assert "replicas" not in objects(SHOP, scaled)[key]["spec"]
+    told = next(one for one in decide(SHOP, scaled).outcome.status["components"] if one["name"] == "pool")
+    assert told["ready"] == "2/3"
+    stopped = SHOP.model_copy(update={"spec": SHOP.spec.model_copy(update={"lifecycle": "Archived"})})
+    assert objects(stopped, scaled)[key]["spec"]["replicas"] == 0
