@@ -56,7 +56,11 @@ class PgBouncer(Struct):
     )
     target: ComponentName = Field(description="Name of the Postgres component to pool connections to.")
     replicas: Annotated[int, unit("pods")] = Field(
-        default=2, ge=1, le=20, description="PgBouncer pods behind one Service. With 1, a lost pod is an outage."
+        default=2,
+        ge=1,
+        le=20,
+        description="PgBouncer pods behind one Service. With 1, a lost pod is an outage. "
+        "A HorizontalPodAutoscaler on their Deployment decides instead, as long as there is one.",
     )
     pool_mode: PoolMode = Field(
         default="transaction",
