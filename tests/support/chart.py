@@ -33,7 +33,21 @@ def release(kubectl: Callable[..., str]) -> Iterator[None]:
     label = {"pod-security.kubernetes.io/enforce": "restricted"}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": label}}
     kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(namespace))
-    done = helm("upgrade", "--install", RELEASE, CHART, "-n", NAMESPACE, "-f", IMAGES, "--take-ownership", "--wait", "--timeout", "2m")
+    done = helm(
+        "upgrade",
+        "--install",
+        RELEASE,
+        CHART,
+        "-n",
+        NAMESPACE,
+        "-f",
+        IMAGES,
+        "--take-ownership",
+        "--force-conflicts",
+        "--wait",
+        "--timeout",
+        "2m",
+    )
     assert done.returncode == 0, done.stderr
     assert f"rollout status deployment/{NAME}" in done.stdout
     try:
