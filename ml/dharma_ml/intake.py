@@ -42,7 +42,7 @@ class Intake:
     """Remembers where a stream stands. `last`: newest time taken, seconds since 1970; `readings`: of counters, (time, value)."""
 
     last: float = -math.inf
-    readings: dict[str, tuple[float, float]] = field(default_factory=dict)
+    readings: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
 
     def take(self, samples: Sequence[Sample], counters: frozenset[str], now: float) -> Clean:
         """Clean the samples of one tick. `counters`: channels that only grow, in units; they come out as units a second."""
