@@ -1,9 +1,9 @@
 """Runs one benchmark: tables on the terminal, the same as JSON with date and versions."""
 
-import importlib
 import json
 import platform
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -87,7 +87,7 @@ def _module(name: str) -> ModuleType:
     if name not in BENCHMARKS:
         raise BenchmarkError(f"There is no benchmark {name}; there are {', '.join(BENCHMARKS)}.")
     try:
-        return importlib.import_module(f"dharma_ml.bench.{name}")
+        return import_module(f"dharma_ml.bench.{name}")
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("dharma_ml"):
             raise BenchmarkError(f"The benchmark {name} is not part of this build: {error.name} is missing.") from error
