@@ -8,13 +8,10 @@ import typer
 from rich.console import Console
 
 from dharma_ml.bench import main as bench
+from dharma_ml.cli_models import models
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Benchmarks of the models, and the store of trained ones.")
-
-
-@app.callback()
-def _root() -> None:
-    pass
+app.add_typer(models, name="models")
 
 
 class Benchmark(StrEnum):
