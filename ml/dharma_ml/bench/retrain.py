@@ -1,6 +1,6 @@
 """Trains the models of many workloads into a store, in a process of its own so that its peak memory is its own.
 
-`python -m dharma_ml.bench.retrain WORKLOADS` prints one line of JSON: seconds, peak memory in bytes, artefacts, their bytes.
+`python -m dharma_ml.bench.retrain WORKLOADS [--original]` prints one line of JSON: seconds, peak memory in bytes, artefacts, their bytes.
 """
 
 import json
@@ -38,7 +38,7 @@ def workload(index: int) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def retrain(index: int, store: FolderStore) -> int:
+def retrain(index: int, store: FolderStore, *, original: bool = False) -> int:
     """Train an anomaly member (isolation forest on all rows) and a usage forecast (boosting on hourly lags); returns the bytes kept."""
     values = workload(index)
     times = np.arange(POINTS) * 300.0
@@ -46,7 +46,14 @@ def retrain(index: int, store: FolderStore) -> int:
     most = max(LAGS)
     lagged = np.stack([hourly[most - lag : len(hourly) - lag] for lag in LAGS], axis=1)
     made = (
-        train(f"anomaly.w{index}", IsolationForest(n_estimators=50, max_samples=256, random_state=0), CHANNELS, times, values),
+        train(
+            f"anomaly.w{index}",
+            IsolationForest(n_estimators=50, max_samples=256, random_state=0),
+            CHANNELS,
+            times,
+            values,
+            original=original,
+        ),
         train(
             f"forecast.w{index}",
             GradientBoostingRegressor(n_estimators=100, max_depth=3, random_state=0),
@@ -54,6 +61,7 @@ def retrain(index: int, store: FolderStore) -> int:
             times[::12][most:],
             lagged,
             hourly[most:],
+            original=original,
         ),
     )
     for trained in made:
@@ -62,12 +70,12 @@ def retrain(index: int, store: FolderStore) -> int:
     return sum(len(content) for trained in made for content in trained.files.values())
 
 
-def main(workloads: int) -> None:
+def main(workloads: int, *, original: bool) -> None:
     """Train and print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         store = FolderStore(Path(folder))
         begun, used = time.perf_counter(), time.process_time()
-        size = sum(retrain(index, store) for index in range(workloads))
+        size = sum(retrain(index, store, original=original) for index in range(workloads))
         figures = {
             "workloads": workloads,
             "artefacts": len(store.names()),
@@ -80,4 +88,4 @@ def main(workloads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), original="--original" in sys.argv)

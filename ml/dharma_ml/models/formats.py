@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dharma_ml.models import trees
 from dharma_ml.models.card import ArtefactError
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,7 @@ ALLOWED: Final = frozenset({"sklearn.tree._tree.Tree"})
 DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 """Operators of the standard; another domain would need a library from elsewhere."""
 OPSET: Final = {"": 17, "ai.onnx.ml": 3}
-"""What onnxruntime serves IsolationForest with; newer ones of skl2onnx do not convert it."""
+"""The newest pair that skl2onnx converts forests of scikit-learn 1.9 to and onnxruntime serves."""
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a model, packed or unpacked; a RandomForest of 100 trees is about 8 MB."""
 
@@ -57,6 +58,9 @@ class Served:
 
 def to_onnx(estimator: Any, features: int) -> bytes:  # noqa: ANN401 - any estimator of scikit-learn that skl2onnx knows
     """Convert a fitted estimator that takes float32 rows of that many features. Raises ArtefactError when it cannot be converted."""
+    direct = trees.convert(estimator, features, dict(OPSET))
+    if direct is not None:
+        return direct
     # A fixed name: skl2onnx would put a random one into the bytes.
     convert, kinds = import_module("skl2onnx"), import_module("skl2onnx.common.data_types")
     try:

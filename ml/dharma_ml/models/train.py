@@ -49,11 +49,14 @@ def train(
     times: Floats,
     rows: Floats,
     targets: Floats | None = None,
+    *,
     held_back: float = 0.2,
+    original: bool = False,
 ) -> Trained:
     """Train and measure. `times` of shape (n,), ascending, seconds since 1970; `rows` (n, features); `targets` (n,) or None.
 
     Rows are taken as float32, which is what is served. The last `held_back` share of the rows is not trained on but measured on.
+    `original`: keep scikit-learn's own model as well, by skops, to explain it or go on training; it is ten times as large as the served one.
     Raises ArtefactError when the served copy answers differently, ValueError when there are too few rows or some are not finite.
     """
     single = np.asarray(rows, dtype=np.float32).astype(np.float64)
@@ -68,7 +71,7 @@ def train(
     if worst > EQUAL:
         raise ArtefactError(f"the served copy of {name} differs from its original by {worst:.2g}")
     metrics = {**_measure(estimator, single[kept:], None if targets is None else targets[kept:]), "onnx_difference": worst}
-    files = {"model.onnx": onnx, "model.skops": to_skops(estimator)}
+    files = {"model.onnx": onnx, **({"model.skops": to_skops(estimator)} if original else {})}
     parameters = {key: _plain(value) for key, value in sorted({**estimator.get_params(), "held_back": held_back}.items())}
     card = Card(
         id=artefact_id(name, features, window, CODE, parameters),

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingRegressor, IsolationForest, RandomForestRegressor
 from tests.unit.ml.models.conftest import boosted, forest
 
 from dharma_ml.models import card as cards
 from dharma_ml.models.formats import Served, from_skops, to_onnx
 from dharma_ml.models.train import Trained, answer, difference, train
+from dharma_ml.models.trees import average_path
 
 
 def test_the_same_data_gives_the_same_id(isolation: Trained) -> None:
@@ -44,6 +47,7 @@ def test_data_digest_sees_every_value_and_no_more() -> None:
     "estimator",
     [
         IsolationForest(n_estimators=50, random_state=0),
+        IsolationForest(n_estimators=20, max_samples=64, max_features=0.5, contamination=0.05, random_state=0),
         GradientBoostingRegressor(n_estimators=50, random_state=0),
         RandomForestRegressor(n_estimators=20, max_depth=8, random_state=0),
     ],
@@ -54,6 +58,22 @@ def test_onnx_equals_scikit_learn_on_ten_thousand_rows(estimator: object) -> Non
     rows = random.normal(size=(10_000, 5)).astype(np.float32).astype(np.float64)
     estimator.fit(rows[:2000], rows[:2000] @ np.arange(5.0))
     assert difference(estimator, Served(to_onnx(estimator, 5)), rows) <= 1e-5
+
+
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4, max_size=60))
+def test_values_at_and_beside_the_thresholds_take_the_same_branch(values: list[float]) -> None:
+    rows = np.array(values)[:, None]
+    forest = IsolationForest(n_estimators=3, random_state=0).fit(rows)
+    served = Served(to_onnx(forest, 1))
+    cuts = np.concatenate([tree.tree_.threshold for tree in forest.estimators_]).astype(np.float32)
+    near = np.concatenate([cuts, np.nextafter(cuts, np.float32(-np.inf)), np.nextafter(cuts, np.float32(np.inf))])[:, None]
+    assert difference(forest, served, near.astype(np.float64)) <= 1e-5
+
+
+def test_average_path_by_hand() -> None:
+    # c(3) = 2 (ln 2 + 0.5772) - 4/3, the formula of the paper.
+    by_hand = [0.0, 0.0, 1.0, 2 * (np.log(2) + 0.5772156649) - 4 / 3]
+    assert average_path(np.array([0, 1, 2, 3])) == pytest.approx(by_hand)
 
 
 def test_the_copy_for_retraining_answers_the_same(isolation: Trained, forecasts: list[Trained]) -> None:
