@@ -25,8 +25,11 @@ from dharma_ml.drift.values import FleetValues
 Floats = NDArray[np.float64]
 Entry = dict[str, Any]
 
+Ranking = Callable[[Sequence[Entry]], tuple[Floats, Floats]]
+"""Gives two scores an entry: how serious it is, and how much it is about security. Simple rankings give the same one twice."""
+
 RELEVANCE: Final = {"benign": 0, "cosmetic": 1, "cost": 2, "availability": 3, "security": 4}
-WORDS: Final = re.compile(r"privileged|host|secret|token|auth|tls|role|rule|security|capabilit|user|root|policy|image|password", re.IGNORECASE)
+WORDS: Final = re.compile(r"privileged|host|secret|token|auth|tls|role|rule|security|capabilit|user|root|policy|image|passw", re.IGNORECASE)
 PRIOR_ONLY: Final = RankParameters(blast=0.0, rarity=0.0, machine=0.0)
 
 
@@ -38,14 +41,14 @@ def run(data: Path, *, scores: Path | None = None, pictures: Path | None = None)
     fleet = FleetValues()
     for item in content["objects"]:
         fleet.learn(item["kind"], item)
-    rankings: dict[str, Callable[[Sequence[Entry]], Floats]] = {
+    rankings: dict[str, Ranking] = {
         "ours": lambda entries: _ours(entries, fleet, RankParameters()),
         "ours, rule prior alone": lambda entries: _ours(entries, fleet, PRIOR_ONLY),
-        "rarity in the fleet alone": lambda entries: _rarity(entries, fleet),
-        "words such as host, secret, role": _words,
-        "isolation forest on counts": _forest(content["objects"]),
-        "order of time, newest first": lambda entries: np.array([entry["time"] for entry in entries], dtype=np.float64),
-        "by chance": _chance,
+        "rarity in the fleet alone": _one(lambda entries: _rarity(entries, fleet)),
+        "words such as host, secret, role": _one(_words),
+        "isolation forest on counts": _one(_forest(content["objects"])),
+        "order of time, newest first": _one(lambda entries: np.array([entry["time"] for entry in entries], dtype=np.float64)),
+        "by chance": _one(_chance),
     }
     return [_compare(rankings, episodes, path), _halves(rankings, episodes), _classes(episodes, fleet)]
 
@@ -85,7 +88,7 @@ def held_out(mutation: str) -> bool:
     return hashlib.sha256(mutation.encode()).digest()[0] % 2 == 1
 
 
-def _compare(rankings: dict[str, Callable[[Sequence[Entry]], Floats]], episodes: list[list[Entry]], path: Path) -> Table:
+def _compare(rankings: dict[str, Ranking], episodes: list[list[Entry]], path: Path) -> Table:
     rows: list[tuple[str | float | int | None, ...]] = []
     for name, ranking in rankings.items():
         begun = time.perf_counter()
@@ -95,27 +98,30 @@ def _compare(rankings: dict[str, Callable[[Sequence[Entry]], Floats]], episodes:
     kinds = {(entry["mutation"], entry["label"] == "benign") for entries in episodes for entry in entries}
     benign = sum(flag for _, flag in kinds)
     return Table(
-        f"Drift ranking: {len(episodes)} episodes, {sum(map(len, episodes))} changes, {len(kinds) - benign} kinds of drift, {benign} benign ({path.name})",
-        ("ranking", "NDCG@10", "security AUC-PR", "security AUC-PR without benign", "µs a change"),
+        f"Drift ranking: {len(episodes)} episodes, {sum(map(len, episodes))} changes, "
+        f"{len(kinds) - benign} kinds of drift, {benign} benign ({path.name})",
+        ("ranking", "NDCG@10", "security AUC-PR by security score", "by severity score", "µs a change"),
         tuple(rows),
-        ("Goals: NDCG@10 at least 0.90, security AUC-PR at least 0.95. Relevance: security 4, availability 3, cost 2, cosmetic 1, benign 0.",),
+        ("Goals: NDCG@10 at least 0.90, security AUC-PR at least 0.95. Relevance from security 4 to cosmetic 1, benign 0.",),
     )
 
 
-def _figures(episodes: list[list[Entry]], given: list[Floats]) -> tuple[float, float, float]:
-    entries = [entry for episode in episodes for entry in episode]
-    scores = np.concatenate(given)
-    labels = np.array([entry["label"] for entry in entries])
-    gain = [ndcg(_relevance(episode), one) for episode, one in zip(episodes, given, strict=True) if episode]
-    drift = labels != "benign"
-    return (
-        round(float(np.mean(gain)), 4),
-        round(auc_pr(labels == "security", scores), 4),
-        round(auc_pr(labels[drift] == "security", scores[drift]), 4),
-    )
+def _figures(episodes: list[list[Entry]], given: list[tuple[Floats, Floats]]) -> tuple[float, float, float]:
+    positive = np.array([entry["label"] == "security" for episode in episodes for entry in episode])
+    gain = [ndcg(_relevance(episode), serious) for episode, (serious, _) in zip(episodes, given, strict=True)]
+    serious, secure = (np.concatenate([one[index] for one in given]) for index in (0, 1))
+    return round(float(np.mean(gain)), 4), round(auc_pr(positive, secure), 4), round(auc_pr(positive, serious), 4)
 
 
-def _halves(rankings: dict[str, Callable[[Sequence[Entry]], Floats]], episodes: list[list[Entry]]) -> Table:
+def _one(ranking: Callable[[Sequence[Entry]], Floats]) -> Ranking:
+    def twice(entries: Sequence[Entry]) -> tuple[Floats, Floats]:
+        given = ranking(entries)
+        return given, given
+
+    return twice
+
+
+def _halves(rankings: dict[str, Ranking], episodes: list[list[Entry]]) -> Table:
     rows: list[tuple[str | float | int | None, ...]] = []
     for half in (False, True):
         kept = [[entry for entry in entries if held_out(entry["mutation"]) == half] for entries in episodes]
@@ -125,7 +131,7 @@ def _halves(rankings: dict[str, Callable[[Sequence[Entry]], Floats]], episodes: 
             rows.append(("held out" if half else "corrected by", name, *_figures(kept, given)))
     return Table(
         "The same by halves of the kinds of change (by the hash of their names)",
-        ("half", "ranking", "NDCG@10", "security AUC-PR", "security AUC-PR without benign"),
+        ("half", "ranking", "NDCG@10", "security AUC-PR by security score", "by severity score"),
         tuple(rows),
         ("Rules were written before the set was, and afterwards corrected only by what the first half showed.",),
     )
@@ -137,8 +143,10 @@ def _classes(episodes: list[list[Entry]], fleet: FleetValues) -> Table:
         for entry in entries:
             found[entry["label"]][judge(change(entry), fleet).category.value] += 1
     names = [category.value for category in reversed(Category)]
-    rows = tuple((label, *(found[label][name] for name in names)) for label in names if label in found)
-    return Table("What is called what: labels by row, the ranking's category by column", ("label", *names), rows)
+    rows: list[tuple[str | float | int | None, ...]] = [
+        (label, *(found[label][name] for name in names)) for label in names if label in found
+    ]
+    return Table("What is called what: labels by row, the ranking's category by column", ("label", *names), tuple(rows))
 
 
 def change(entry: Entry) -> Change:
@@ -150,8 +158,9 @@ def _relevance(entries: Sequence[Entry]) -> Floats:
     return np.array([RELEVANCE[entry["label"]] for entry in entries], dtype=np.float64)
 
 
-def _ours(entries: Sequence[Entry], fleet: FleetValues, parameters: RankParameters) -> Floats:
-    return np.array([judge(change(entry), fleet, parameters).score for entry in entries], dtype=np.float64)
+def _ours(entries: Sequence[Entry], fleet: FleetValues, parameters: RankParameters) -> tuple[Floats, Floats]:
+    judged = [judge(change(entry), fleet, parameters) for entry in entries]
+    return np.array([one.score for one in judged]), np.array([one.security for one in judged])
 
 
 def _rarity(entries: Sequence[Entry], fleet: FleetValues) -> Floats:
@@ -167,5 +176,6 @@ def _chance(entries: Sequence[Entry]) -> Floats:
 
 
 def _forest(objects: list[dict[str, Any]]) -> Callable[[Sequence[Entry]], Floats]:
-    forest = IsolationForest(n_estimators=200, random_state=0).fit(np.array([drift_set.counts(item) for item in objects]))
+    forest: Any = IsolationForest(n_estimators=200, random_state=0)
+    forest.fit(np.array([drift_set.counts(item) for item in objects]))
     return lambda entries: -np.asarray(forest.score_samples(np.array([entry["counts"] for entry in entries])), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""A rendered fleet for the drift benchmark: what common charts make for web apps, workers, an agent, a job, with the variety of real teams."""
+"""A rendered fleet for the drift benchmark: what common charts make for web apps, workers, an agent and a job of several teams."""
 
 from typing import Any, Final
 
@@ -9,6 +9,8 @@ Manifest = dict[str, Any]
 TEAMS: Final = ("shop", "billing", "search", "media", "reports")
 APPS: Final = ("api", "web", "worker")
 PORT: Final = 8080
+_PORT: Final = {"name": "http", "port": 80, "targetPort": "http"}
+_NODES: Final = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}
 
 
 def fleet(seed: int = 7) -> list[Manifest]:
@@ -67,10 +69,10 @@ def _app(team: str, app: str, random: np.random.Generator) -> list[Manifest]:
                 "template": {"metadata": {"labels": labels, "annotations": {"prometheus.io/scrape": "true"}}, "spec": pod},
             },
         ),
-        _object("v1", "Service", app, team, labels, spec={"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}),
+        _object("v1", "Service", app, team, labels, spec={"selector": labels, "ports": [_PORT]}),
         _object("v1", "ServiceAccount", app, team, labels, automountServiceAccountToken=False),
         _object(
-            "policy/v1", "PodDisruptionBudget", app, team, labels, spec={"minAvailable": max(replicas - 1, 1), "selector": {"matchLabels": labels}}
+            "policy/v1", "PodDisruptionBudget", app, team, labels, spec={"minAvailable": replicas, "selector": {"matchLabels": labels}}
         ),
         _object(
             "autoscaling/v2", "HorizontalPodAutoscaler", app, team, labels,
@@ -100,7 +102,10 @@ def _backend(app: str) -> Manifest:
 def _team(team: str, random: np.random.Generator) -> list[Manifest]:
     rules = [{"apiGroups": [""], "resources": ["pods", "configmaps"], "verbs": ["get", "list"]}]
     peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
-    job = {"restartPolicy": "Never", "containers": [{"name": "clean", "image": f"registry.example.com/{team}/clean:1.4.{random.integers(0, 9)}"}]}
+    job = {
+        "restartPolicy": "Never",
+        "containers": [{"name": "clean", "image": f"registry.example.com/{team}/clean:1.4.{random.integers(0, 9)}"}],
+    }
     return [
         _object("rbac.authorization.k8s.io/v1", "Role", "reader", team, rules=rules),
         _object(
@@ -156,7 +161,7 @@ def _cluster() -> list[Manifest]:
             "apps/v1", "DaemonSet", "agent", "platform", labels,
             spec={"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": agent}},
         ),
-        _object("rbac.authorization.k8s.io/v1", "ClusterRole", "agent", None, rules=[{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]),
+        _object("rbac.authorization.k8s.io/v1", "ClusterRole", "agent", None, rules=[_NODES]),
         _object(
             "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "agent", None,
             subjects=[{"kind": "ServiceAccount", "name": "agent", "namespace": "platform"}],
@@ -167,7 +172,13 @@ def _cluster() -> list[Manifest]:
 
 
 def _object(
-    version: str, kind: str, name: str, namespace: str | None, labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None, **body: Any  # noqa: ANN401
+    version: str,
+    kind: str,
+    name: str,
+    namespace: str | None,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    **body: Any,
 ) -> Manifest:
     metadata: Manifest = {"name": name, "labels": dict(labels or {}), "annotations": dict(annotations or {})}
     if namespace is not None:

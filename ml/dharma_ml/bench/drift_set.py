@@ -1,8 +1,12 @@
-"""The drift benchmark's set: objects, and episodes of labelled changes to them. `python -m dharma_ml.bench.drift_set` writes the published file.
+"""The drift benchmark's set: objects, and episodes of labelled changes to them.
 
-Format of `drift.json`: `objects`: manifests as they should be; `episodes`: each a list of changes with `kind`, `name`, `path`, `before`, `after`,
-`manager`, `time`, `reach`, what a ranker gets, and `label` and `mutation`, what it does not; `counts`: the changed object in twelve numbers.
+`python -m dharma_ml.bench.drift_set` writes the published file. Format: `objects`: manifests as they should be; `episodes`: each a list of
+changes with `kind`, `name`, `path`, `before`, `after`, `manager`, `time`, `reach`, what a ranker gets, and `label` and `mutation`, what it
+does not get; `counts`: the changed object in twelve numbers.
 """
+
+# pyright: basic
+# Manifests are what JSON can hold; naming that at each step would hide what is done.
 
 import copy
 import gzip
@@ -64,7 +68,7 @@ def golden() -> list[Manifest]:
 
 def counts(manifest: Manifest) -> list[float]:
     """Describe an object by twelve numbers: how many of what it holds, replicas, all values."""
-    found = dict.fromkeys(COUNTED, 0.0)
+    found: dict[str, float] = {name: 0.0 for name in COUNTED}  # noqa: C420 - fromkeys would give literal keys
     leaves = _count(manifest, found)
     spec = manifest.get("spec")
     replicas = spec.get("replicas", 0) if isinstance(spec, dict) else 0
@@ -111,6 +115,8 @@ def apply(mutation: Mutation, manifest: Manifest, random: np.random.Generator) -
     if path is None:
         return None
     before = _get(manifest, path)
+    if mutation.label == "benign" and "." in path and not isinstance(_get(manifest, _parent(path)), dict | list):
+        return None  # nothing is filled into what is not there
     if mutation.value is REMOVE:
         after = None
     else:
@@ -152,6 +158,10 @@ def _steps(path: str) -> list[str]:
     return [inner or plain for inner, plain in _STEP.findall(path)]
 
 
+def _parent(path: str) -> str:
+    return re.sub(r"(\[[^\]]*\]|\.[^.\[\]]+)$", "", path)
+
+
 def _item(node: list[Any], step: str) -> int | None:
     return next((i for i, item in enumerate(node) if isinstance(item, dict) and step in {item.get("name"), item.get("mountPath")}), None)
 
@@ -178,7 +188,10 @@ def _put(node: Any, path: str, value: Any) -> bool:
             node = node.setdefault(step, [] if step in {"volumes", "containers", "env", "ports"} else {})
     if isinstance(node, list):
         index = _item(node, last)
-        node[index if index is not None else len(node) :] = [*([] if value is None else [value]), *(node[index + 1 :] if index is not None else [])]
+        node[index if index is not None else len(node) :] = [
+            *([] if value is None else [value]),
+            *(node[index + 1 :] if index is not None else []),
+        ]
     elif value is None:
         node.pop(last, None)
     else:

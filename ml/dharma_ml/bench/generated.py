@@ -83,12 +83,12 @@ def write_bitbrains(folder: Path) -> None:
         length = 12 * DAY
         cores = 2 ** (machine % 3)
         capacity = 2600.0 * cores
-        share = np.abs(_daily(length, 0.2, 0.05 * (machine % 4), random) + random.normal(0.0, 0.02, length))
+        share: Floats = np.abs(_daily(length, 0.2, 0.05 * (machine % 4), random) + random.normal(0.0, 0.02, length))
         if machine % 2:
             share[random.random(length) < 0.02] += 0.3
         if machine == 5:
             share += np.linspace(0.0, 0.4, length)
-        usage = np.round(np.clip(share, 0.0, 1.05) * capacity / 13.0) * 13.0
+        usage = np.asarray(np.round(np.clip(share, 0.0, 1.05) * capacity / 13.0) * 13.0, dtype=np.float64)
         rows.extend(_merged(f"g{machine}", usage, cores, capacity))
     header = ("vm", "timestamp", "duration_s", "cpu_count", "cpu_usage_mhz", "cpu_capacity_mhz")
     _csv(folder / "cpu.csv.gz", header, rows)

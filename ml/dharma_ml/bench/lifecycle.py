@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,9 +51,7 @@ def _retraining() -> Table:
         "Retraining: an isolation forest (50 trees, 5 channels) and a boosted forecast (100 trees, 6 lags) a workload, two weeks of data",
         ("kept", "workloads", "artefacts", "seconds", "CPU seconds", "peak memory MiB", "kept MiB"),
         tuple(rows),
-        (
-            "Goal: 100 workloads in under 60 s and 400 MB. One thread; checked against scikit-learn, written with fsync, read back, entered.",
-        ),
+        ("Goal: 100 workloads in under 60 s and 400 MB. One thread; compared with scikit-learn, written with fsync, read back.",),
     )
 
 
@@ -61,11 +60,12 @@ def _serving() -> Table:
     rows = random.normal(size=(ROWS, 5)).astype(np.float32).astype(np.float64)
     targets = rows @ np.arange(5.0) + random.normal(size=ROWS)
     found: list[tuple[str | float | int | None, ...]] = []
-    for estimator in (
+    estimators: tuple[Any, ...] = (
         IsolationForest(n_estimators=100, random_state=0),
         GradientBoostingRegressor(n_estimators=100, random_state=0),
         RandomForestRegressor(n_estimators=100, max_depth=12, random_state=0),
-    ):
+    )
+    for estimator in estimators:
         estimator.fit(rows[: ROWS // 2], targets[: ROWS // 2])
         begun = time.perf_counter()
         content = to_onnx(estimator, 5)
@@ -76,7 +76,7 @@ def _serving() -> Table:
             difference(estimator, served, rows),
             round(converted * 1000),
             round(len(content) / 1024),
-            _single(lambda row, estimator=estimator: answer(estimator, row), rows),
+            _single(partial(answer, estimator), rows),
             _single(served.predict, rows),
         ))  # fmt: skip
     return Table(
@@ -87,7 +87,7 @@ def _serving() -> Table:
     )
 
 
-def _single(ask: Any, rows: Floats) -> float:  # noqa: ANN401
+def _single(ask: Any, rows: Floats) -> float:
     taken: list[float] = []
     for index in range(SINGLE):
         begun = time.perf_counter()

@@ -41,14 +41,14 @@ def workload(index: int) -> Floats:
 def retrain(index: int, store: FolderStore, *, original: bool = False) -> int:
     """Train an anomaly member (isolation forest on all rows) and a usage forecast (boosting on hourly lags); returns the bytes kept."""
     values = workload(index)
-    times = np.arange(POINTS) * 300.0
-    hourly = values[:, 0].reshape(-1, 12).mean(axis=1)
+    times: Floats = np.arange(POINTS, dtype=np.float64) * 300.0
+    hourly: Floats = values[:, 0].reshape(-1, 12).mean(axis=1)
     most = max(LAGS)
     lagged = np.stack([hourly[most - lag : len(hourly) - lag] for lag in LAGS], axis=1)
     made = (
         train(
             f"anomaly.w{index}",
-            IsolationForest(n_estimators=50, max_samples=256, random_state=0),
+            IsolationForest(n_estimators=50, random_state=0),
             CHANNELS,
             times,
             values,

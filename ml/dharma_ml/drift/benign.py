@@ -1,13 +1,14 @@
 """What is no drift: defaults that the API server fills in, bookkeeping, and controllers that write the fields they own.
 
-A manager's name is what a client calls itself. So it excuses only the field that this controller exists for, and a value that it may set there.
+A manager's name is what a client calls itself. So it excuses only the field that this controller exists for,
+and a value that it may set there.
 """
 
 import re
 from typing import Final
 
 from dharma_ml.drift.changes import Json, Leaf
-from dharma_ml.drift.rules import Category, Rule, changed, rule
+from dharma_ml.drift.rules import Category, Rule, changed, keyed, rule
 
 _B = Category.BENIGN
 
@@ -28,17 +29,21 @@ BOOKKEEPING: Final[tuple[Rule, ...]] = (
             is not None
         ),
     ),
-    rule(
-        _B, 0.0, r"^metadata\.labels\[\]$", lambda leaf: leaf.key in {"kubernetes.io/metadata.name", "controller-uid", "pod-template-hash"}
-    ),
+    rule(_B, 0.0, r"^metadata\.labels\[\]$", keyed(r"^(kubernetes\.io/metadata\.name|controller-uid|pod-template-hash)$")),
 )
+
+
+def _some(leaf: Leaf) -> bool:
+    """Tell whether there is still at least one: an autoscaler does not go to nothing by itself."""
+    return bool(leaf.after)
+
 
 OWNED: Final[tuple[tuple[re.Pattern[str], Rule], ...]] = tuple(
     (re.compile(manager), owned)
     for manager, owned in (
         (
             r"horizontal-pod-autoscaler|keda|kube-controller-manager",
-            rule(_B, 0.0, r"^spec\.replicas$", lambda leaf: leaf.after not in {0, None}),
+            rule(_B, 0.0, r"^spec\.replicas$", _some),
         ),
         (r"kube-controller-manager", rule(_B, 0.0, r"^spec\.(volumeName|claimRef)", kinds="PersistentVolumeClaim PersistentVolume")),
         (r"kube-controller-manager|service-?controller|cloud-controller", rule(_B, 0.0, r"(nodePort|healthCheckNodePort|finalizers\[\])$")),
@@ -68,20 +73,20 @@ DEFAULTS: Final[tuple[tuple[re.Pattern[str], tuple[Json, ...]], ...]] = tuple(
         (r"\.protocol$", ("TCP",)),
         (r"Probe\.(failureThreshold|periodSeconds|timeoutSeconds|successThreshold|httpGet\.scheme)$", (3, 10, 1, "HTTP")),
         (
-            r"^spec\.(revisionHistoryLimit|progressDeadlineSeconds|replicas|successfulJobsHistoryLimit|failedJobsHistoryLimit)$",
+            r"^spec\.(revisionHistoryLimit|progressDeadlineSeconds|replicas|(successful|failed)JobsHistoryLimit)$",
             (10, 600, 1, 3),
         ),
         (r"^spec\.(strategy|updateStrategy)\.", ("RollingUpdate", "25%", 1, 0)),
         (r"^spec\.podManagementPolicy$", ("OrderedReady",)),
         (r"^spec\.persistentVolumeClaimRetentionPolicy\.", ("Retain",)),
         (
-            r"^spec\.(sessionAffinity|type|internalTrafficPolicy|externalTrafficPolicy|ipFamilyPolicy)$",
+            r"^spec\.(sessionAffinity|type|\w+TrafficPolicy|ipFamilyPolicy)$",
             ("None", "ClusterIP", "Cluster", "SingleStack"),
         ),
         (r"^spec\.ipFamilies\[\]$", ("IPv4", "IPv6")),
         (r"(defaultMode|volumeMode)$", (420, "Filesystem")),
         (
-            r"\.(hostNetwork|hostPID|hostIPC|privileged|readOnlyRootFilesystem|suspend|publishNotReadyAddresses|readOnly|optional)$",
+            r"\.(host(Network|PID|IPC)|privileged|readOnly\w*|suspend|publishNotReadyAddresses|optional)$",
             (False,),
         ),
         (r"\.enableServiceLinks$", (True,)),
@@ -106,14 +111,17 @@ def is_benign(kind: str, leaf: Leaf, manager: str) -> bool:
 
 
 def _defaulted(leaf: Leaf) -> bool:
-    return any(
-        path.search(leaf.path) and any(leaf.after == value and type(leaf.after) is type(value) for value in values)
-        for path, values in DEFAULTS
-    )
+    return any(path.search(leaf.path) and any(_equal(leaf.after, value) for value in values) for path, values in DEFAULTS)
+
+
+def _equal(one: Json, other: Json) -> bool:
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _own(leaf: Leaf) -> bool:
     """Tell whether an injector stays with what is its own: additions, and nothing that opens the container."""
-    if "ontainers[]" not in leaf.path or "resources" in leaf.path:
+    container = re.search(r"ontainers\[([^\]]*)\]", leaf.full)
+    if container is None or "resources" in leaf.path:
         return True
-    return leaf.before is None and not re.search(r"privileged$|hostPort$|capabilities\.add", leaf.path)
+    opens = re.search(r"privileged$|hostPort$|capabilities\.add|runAsUser$", leaf.path)
+    return leaf.before is None and opens is None and INJECTED.match(container[1]) is not None

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 Json = Any
 """What JSON can hold: None, bool, int, float, str, list, dict."""
@@ -42,9 +42,10 @@ class Leaf:
     """What stood in the last brackets; empty for none."""
     before: Json
     after: Json
+    full: str = ""
+    """The path with what stands in its brackets."""
 
 
-MISSING: Final = None
 _BRACKETS: Final = re.compile(r"\[[^\]]*\]")
 _LAST: Final = re.compile(r"\[([^\]]*)\][^\[]*$")
 _QUANTITY: Final = re.compile(r"^([0-9.]+)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$")
@@ -82,19 +83,19 @@ def leaves(change: Change) -> list[Leaf]:
         old, new = before.get(path), after.get(path)
         if not _same(old, new):
             last = _LAST.search(path)
-            found.append(Leaf(general(path), last[1] if last else "", old, new))
+            found.append(Leaf(general(path), last[1] if last else "", old, new, path))
     return found
 
 
 def _flat(path: str, value: Json, other: Json) -> Iterator[tuple[str, Json]]:
     match value:
         case dict():
-            beside: dict[str, Json] = other if isinstance(other, dict) else {}
-            for key, inner in value.items():
+            beside = _mapping(other)
+            for key, inner in _mapping(value).items():
                 plain = re.fullmatch(r"\w+", str(key)) and not path.endswith(("labels", "annotations", "data", "stringData"))
                 yield from _flat(f"{path}.{key}".lstrip(".") if plain else f"{path}[{key}]", inner, beside.get(key))
         case list():
-            yield from _flat_list(path, value, other if isinstance(other, list) else [])
+            yield from _flat_list(path, _sequence(value), _sequence(other))
         case None:
             return
         case _:
@@ -117,11 +118,21 @@ def _flat_list(path: str, items: list[Json], others: list[Json]) -> Iterator[tup
     rest = [item for item in others if json.dumps(item, sort_keys=True) not in {json.dumps(one, sort_keys=True) for one in items}]
     left = [item for item in items if json.dumps(item, sort_keys=True) not in known]
     for index, item in enumerate(left):
+        if item == {}:  # in a list it says something: a rule without conditions holds for everything
+            yield f"{path}[{index}]", "{}"
         yield from _flat(f"{path}[{index}]", item, rest[index] if index < len(rest) else None)
 
 
+def _mapping(value: Json) -> dict[str, Json]:
+    return cast("dict[str, Json]", value) if isinstance(value, dict) else {}
+
+
+def _sequence(value: Json) -> list[Json]:
+    return list(cast("Iterable[Json]", value)) if isinstance(value, list) else []
+
+
 def _tells_apart(key: str, items: list[Json]) -> bool:
-    values = [item.get(key) for item in items if isinstance(item, dict)]
+    values = [_mapping(item).get(key) for item in items]
     return all(isinstance(value, str | int) for value in values) and len(set(values)) == len(items)
 
 

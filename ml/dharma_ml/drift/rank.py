@@ -53,6 +53,8 @@ class Ranked:
     context: float
     reason: str
     """One sentence for people."""
+    security: float
+    """How much it is about security alone, in 0..1: the greatest prior of its security leaves times the same factors."""
 
 
 def rank(changes: Sequence[Change], fleet: FleetValues, parameters: RankParameters = SHIPPED) -> list[Ranked]:
@@ -70,6 +72,7 @@ def judge(change: Change, fleet: FleetValues, parameters: RankParameters = SHIPP
     blast = 1.0 if change.kind in CLUSTER else min(1.0, math.log2(1 + max(change.reach, 0)) / math.log2(101))
     rare = fleet.rarity(change.kind, leaf)
     machine = 0.0 if PERSON.search(change.manager) else 1.0
+    guarded = max((prior for about, prior, _ in found if about is Category.SECURITY), default=0.0)
     factors = 1 - parameters.blast * (1 - blast), 1 - parameters.rarity * (1 - rare), 1 - parameters.machine * machine
     score = prior * math.prod(factors)
     severity = (
@@ -78,7 +81,7 @@ def judge(change: Change, fleet: FleetValues, parameters: RankParameters = SHIPP
         else Severity.MEDIUM if score >= parameters.medium
         else Severity.LOW
     )  # fmt: skip
-    return Ranked(change, category, score, severity, prior, *factors, _reason(change, category, leaf))
+    return Ranked(change, category, score, severity, prior, *factors, _reason(change, category, leaf), guarded * math.prod(factors))
 
 
 def classify(kind: str, leaf: Leaf, manager: str) -> tuple[Category, float]:

@@ -1,6 +1,6 @@
 """What a changed field is about, and how much: security, availability, cost, cosmetic, or nothing at all.
 
-The rules follow the field's meaning in the Kubernetes API and the Pod Security Standards, family by family; they name no manifest and no benchmark.
+The rules follow the field's meaning in the Kubernetes API and the Pod Security Standards, family by family.
 Weights are judgements in 0..1: a way out of the container 0.9 and over, weaker walls 0.6 to 0.85, an outage 0.7 and over, less reserve 0.5.
 """
 

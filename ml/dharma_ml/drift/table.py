@@ -1,4 +1,7 @@
-"""The rows of the rules. Of all that hold for a leaf, the one of the greatest weight counts."""
+"""The rows of the rules. Security is asked first, then cost and looks, then availability, whose last row holds for anything.
+
+The first of the three that has a row for a leaf speaks; of its rows the one of the greatest weight counts.
+"""
 
 from typing import Final
 
@@ -74,7 +77,7 @@ SECURITY: Final[tuple[Rule, ...]] = (
     rule(_S, 0.95, r"^roleRef", changed, _BINDING),
     rule(_S, 0.85, r"annotations\[\]$", keyed(r"role-arn|gcp-service-account|client-id|workload-identity"), "ServiceAccount"),
     # Who may talk to whom.
-    rule(_S, 0.8, r"^spec\.(ingress|egress)\[\]\.(from|to|ports)", added, _NET),
+    rule(_S, 0.8, r"^spec\.(ingress|egress)\[\]($|\.(from|to|ports))", added, _NET),
     rule(_S, 0.95, r"cidr$", became("0.0.0.0/0", "::/0"), _NET),
     rule(_S, 0.8, r"(cidr|except\[\])$", lambda leaf: leaf.after != leaf.before and (removed(leaf) or replaced(leaf)), _NET),
     rule(_S, 0.85, r"^spec\.policyTypes\[\]$", removed, _NET),
@@ -88,7 +91,7 @@ SECURITY: Final[tuple[Rule, ...]] = (
         _S,
         0.75,
         r"annotations\[\]$",
-        keyed(r"auth|whitelist|allowlist|ssl-redirect|backend-protocol|snippet|modsecurity"),
+        keyed(r"auth|(white|allow)list|ssl-redirect|backend-protocol|snippet|modsec"),
         "Ingress Service",
     ),
     rule(_S, 0.75, r"failurePolicy$", became("Ignore"), _HOOK),
@@ -126,9 +129,7 @@ AVAILABILITY: Final[tuple[Rule, ...]] = (
     rule(_A, 0.75, r"^spec\.(rules|defaultBackend|ingressClassName)", changed, "Ingress"),
     rule(_A, 0.6, r"^(data|binaryData)\[\]$", changed, "ConfigMap"),
     rule(_A, 0.75, r"^spec\.suspend$", on),
-    rule(
-        _A, 0.6, r"^spec\.(schedule|timeZone|concurrencyPolicy|startingDeadlineSeconds|jobTemplate\.spec\.(backoffLimit|active))", changed
-    ),
+    rule(_A, 0.6, r"^spec\.(schedule|timeZone|concurrencyPolicy|startingDeadline\w*|jobTemplate\.spec\.(backoffLimit|active))", changed),
     rule(_A, 0.85, r"persistentVolumeReclaimPolicy|persistentVolumeClaimRetentionPolicy", changed),
     rule(_A, 0.65, r"^spec\.(storageClassName|accessModes|volumeName)", changed, "PersistentVolumeClaim"),
     rule(_A, 0.6, r"^metadata\.(finalizers|ownerReferences)", changed),
@@ -142,7 +143,7 @@ COST: Final[tuple[Rule, ...]] = (
     rule(_C, 0.5, r"^spec\.(replicas|minReplicas|maxReplicas|parallelism|completions)$", more),
     rule(_C, 0.5, r"resources\.requests\.", lambda leaf: more(leaf) or added(leaf)),
     rule(_C, 0.4, r"resources\.limits\.", lambda leaf: more(leaf) or added(leaf)),
-    rule(_C, 0.6, r"resources\.\w+\[?.*(gpu|nvidia|amd\.com)", changed),
+    rule(_C, 0.6, r"resources\.\w+\[\]$", keyed(r"gpu|nvidia|amd|tpu|neuron|fpga", lambda leaf: more(leaf) or added(leaf))),
     rule(_C, 0.5, r"resources\.requests\.storage$", more),
     rule(_C, 0.5, r"sizeLimit$", more),
     rule(_C, 0.5, r"^spec\.(hard|limits)", more, "ResourceQuota LimitRange"),
@@ -152,4 +153,3 @@ COSMETIC: Final[tuple[Rule, ...]] = (
     rule(_X, 0.12, r"metadata\.(labels|annotations)\[\]$"),
     rule(_X, 0.12, r"(revisionHistoryLimit|HistoryLimit|terminationMessage\w+|description|displayName|ttlSecondsAfterFinished)$"),
 )
-"""These and the cost rules stand before the general rule of availability: it is only asked where none of them speaks."""

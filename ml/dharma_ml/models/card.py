@@ -112,6 +112,7 @@ def _check(card: Card) -> None:
         raise ArtefactError(f"the card cannot be read: {error}") from error
     if card.id != expected:
         raise ArtefactError(f"the card calls itself {card.id}, but what it says it was trained on gives {expected}")
-    if not isinstance(card.checksums, dict) or not card.checksums or (foreign := set(card.checksums) - set(FILES)):
-        named = ", ".join(sorted(foreign)) if isinstance(card.checksums, dict) and card.checksums else "none"
+    held = set(card.checksums) if isinstance(card.checksums, dict) else set[str]()
+    if not held or held - set(FILES):
+        named = ", ".join(sorted(held - set(FILES))) or "none"
         raise ArtefactError(f"an artefact holds {' and '.join(FILES)}, not {named}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,8 @@ COMPARED: Final = 10_000
 """Rows on which that is checked at most."""
 
 
-class Estimator(Protocol):
-    """The part of a scikit-learn estimator that is used here."""
-
-    def fit(self, rows: Floats, targets: Floats | None = None) -> object:
-        """Fit."""
-        ...
-
-    def get_params(self) -> dict[str, Any]:
-        """Tell its parameters."""
-        ...
+Estimator = Any
+"""An estimator of scikit-learn: they share no type that says what is used here, `fit`, `get_params`, `predict` or `decision_function`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,7 @@ def train(
     """Train and measure. `times` of shape (n,), ascending, seconds since 1970; `rows` (n, features); `targets` (n,) or None.
 
     Rows are taken as float32, which is what is served. The last `held_back` share of the rows is not trained on but measured on.
-    `original`: keep scikit-learn's own model as well, by skops, to explain it or go on training; it is ten times as large as the served one.
+    `original`: keep scikit-learn's own model as well, by skops, to explain it; it is ten times as large as the served one.
     Raises ArtefactError when the served copy answers differently, ValueError when there are too few rows or some are not finite.
     """
     single = np.asarray(rows, dtype=np.float32).astype(np.float64)
@@ -95,7 +87,7 @@ def difference(estimator: Estimator, served: Served, rows: Floats) -> float:
     return float(np.max(np.abs(served.predict(rows) - original) / np.maximum(1.0, np.abs(original)), initial=0.0))
 
 
-def answer(estimator: Any, rows: Floats) -> Floats:  # noqa: ANN401 - what an estimator can, tells its class
+def answer(estimator: Estimator, rows: Floats) -> Floats:
     """Ask the estimator itself: its decision function where it has one, else its prediction. Shape (n,)."""
     ask = getattr(estimator, "decision_function", None) or estimator.predict
     return np.asarray(ask(rows), dtype=np.float64).reshape(len(rows))

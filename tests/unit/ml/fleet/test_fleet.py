@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dharma_ml.findings import Finding, Sample, Severity
@@ -143,6 +143,7 @@ ANY_STREAM = st.builds(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ANY_STREAM, max_size=4), st.lists(ANY_STREAM, max_size=4), st.floats(), st.binary(max_size=60))
 def test_nothing_makes_it_raise(first: list[Stream], second: list[Stream], now: float, state: bytes) -> None:
     found, saved = tick(first, now, state, [Adders()])
@@ -156,6 +157,7 @@ def test_what_is_no_sample_at_all_is_a_finding() -> None:
     assert [finding.kind for finding in found] == ["BadInput", "Sum"]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.binary(max_size=20), max_size=5))
 def test_packing_round_trip(pieces: dict[str, bytes]) -> None:
     assert unpack(pack(pieces)) == pieces

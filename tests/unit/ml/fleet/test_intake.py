@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dharma_ml.findings import Sample
@@ -52,6 +52,7 @@ def test_a_clock_that_went_back_restarts_the_stream() -> None:
 SAMPLES = st.lists(st.builds(Sample, st.floats(), st.dictionaries(st.sampled_from("abc"), st.floats(), max_size=3)), max_size=20)
 
 
+@settings(max_examples=60, deadline=None)
 @given(SAMPLES, SAMPLES, st.floats())
 def test_any_input_comes_out_ascending_and_finite(first: list[Sample], second: list[Sample], now: float) -> None:
     intake = Intake()
@@ -61,6 +62,7 @@ def test_any_input_comes_out_ascending_and_finite(first: list[Sample], second: l
     assert all(math.isfinite(value) for sample in taken for value in sample.values.values())
 
 
+@settings(max_examples=60, deadline=None)
 @given(SAMPLES, SAMPLES)
 def test_state_round_trip(first: list[Sample], second: list[Sample]) -> None:
     intake = Intake()

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingRegressor, IsolationForest, RandomForestRegressor
 from tests.unit.ml.models.conftest import boosted, forest
@@ -60,6 +60,7 @@ def test_onnx_equals_scikit_learn_on_ten_thousand_rows(estimator: object) -> Non
     assert difference(estimator, Served(to_onnx(estimator, 5)), rows) <= 1e-5
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4, max_size=60))
 def test_values_at_and_beside_the_thresholds_take_the_same_branch(values: list[float]) -> None:
     rows = np.array(values)[:, None]

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dharma_ml.models.watch import coverage_is_off, judge, psi
@@ -25,6 +25,7 @@ def test_psi_tells_another_input_from_the_same() -> None:
     assert psi(NORMAL, np.full(4000, np.nan)) > 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(), max_size=30), st.lists(st.floats(), max_size=30))
 def test_psi_is_finite_and_not_negative(one: list[float], other: list[float]) -> None:
     assert 0 <= psi(np.array(one), np.array(other)) < math.inf
