@@ -45,7 +45,10 @@ class Model(Protocol):
     """One model of one stream."""
 
     def observe(self, samples: Sequence[Sample], moment: Moment) -> Sequence[Finding]:
-        """Take samples (ascending in time, none twice, finite; maybe none, channels come and go) and tell what was found."""
+        """Take samples and tell what was found; an open anomaly at each tick anew.
+
+        `samples` ascend in time, none twice, values finite; there may be none, and channels come and go.
+        """
         ...
 
     def save(self) -> bytes:

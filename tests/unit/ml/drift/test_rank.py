@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.ml.drift.test_changes import JSON
 
@@ -103,6 +103,7 @@ def test_fleet_values_round_trip_and_rarity_by_hand() -> None:
         FleetValues.restore(b"[1]")
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.builds(Change, st.text(max_size=5), st.text(max_size=5), st.text(max_size=12), JSON, JSON, st.text(max_size=5)), max_size=4)
 )
