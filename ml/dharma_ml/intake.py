@@ -82,5 +82,7 @@ class Intake:
             self.readings[channel] = (sample.time, float(value))
             if before is not None:
                 grown = value - before[1] if value >= before[1] else value
-                values[channel] = grown / (sample.time - before[0])
+                rate = grown / (sample.time - before[0])
+                if math.isfinite(rate):  # a huge value over a tiny time is no number any more
+                    values[channel] = rate
         return values

@@ -40,6 +40,11 @@ def test_counters_become_rates_and_a_reset_begins_at_zero() -> None:
     assert [sample.values.get("bytes") for sample in clean.samples] == [None, 5.0, 3.0, 2.0]
 
 
+def test_a_rate_that_overflows_is_absent() -> None:
+    clean = Intake().take([Sample(-1e-5, {"a": 0.0}), Sample(0.0, {"a": 1.7e308})], frozenset("a"), 0.0)
+    assert [sample.values for sample in clean.samples] == [{}, {}]
+
+
 def test_a_clock_that_went_back_restarts_the_stream() -> None:
     intake = Intake()
     intake.take([Sample(1_000_000, {"cpu": 1.0})], NONE, 1_000_000)
