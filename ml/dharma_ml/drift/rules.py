@@ -131,4 +131,3 @@ INSECURE: Final = (
     r"|(tls|ssl|auth|authn|authz|rbac|encrypt\w*)[\w.-]*[=:]\s*\"?(false|no|none|off|0|disable\w*|trust)\b"
 )
 """Words by which programs are told to let anybody in or not to check whom they talk to."""
-LATEST: Final = re.compile(r"(:latest|^[^:@]+)$")
