@@ -34,5 +34,5 @@ class Finding:
     message: str
     """One plain sentence with the numbers."""
     time: float
-    numbers: dict[str, float] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict[str, float])
     """What the message says, for machines; units in the key: `cpu_cores`, `memory_bytes`."""

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
-
 from dharma_ml.anomaly.settings import Settings
 from dharma_ml.findings import Severity
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +42,8 @@ class Peaks:
 def strengths(fused: Floats, before: Floats, first: int, peaks: Peaks, settings: Settings) -> Floats:
     """Give each point's strength as a peak: 0 unless it tops all of the `refractory` points before it.
 
-    A stream that often peaks must peak higher to be heard: the height is divided by one plus the mean of its highest past peaks. `before` are the
+    A stream that often peaks must peak higher to be heard: the height is divided by one plus the mean of its highest past peaks. `before`
+    are the
     fused scores before `fused`, `first` is the number of the first point. Moves `peaks` on.
     """
     span = settings.refractory

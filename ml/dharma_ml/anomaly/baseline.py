@@ -1,11 +1,10 @@
-"""The expected value of each channel: a flat level, an hour-of-day or an hour-of-week profile of medians, whichever fitted the past best."""
+"""The expected value of each channel: flat, or a profile of medians by hour of day or of week, whichever fitted the past best."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from dharma_ml.anomaly.settings import Settings
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

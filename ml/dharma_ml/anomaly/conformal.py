@@ -1,7 +1,9 @@
 """Tail probabilities from the detector's own past scores.
 
-A conformal p-value is the rank of a new score among held-back ones (Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005). Ranks stop at
-`1 / (n + 1)`; above the highest few per cent the tail is taken as exponential (the mean excess is its scale), so that larger still counts as rarer.
+A conformal p-value is the rank of a new score among held-back ones (Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World",
+2005). Ranks stop at
+`1 / (n + 1)`; above the highest few per cent the tail is taken as exponential (the mean excess is its scale), so that larger still counts
+as rarer.
 """
 
 import numpy as np
@@ -16,7 +18,8 @@ FEWEST = 48
 def evidence(past: Floats, scores: Floats, tail: float) -> Floats:
     """Give -log10 of the probability that a normal point scores at least so high: 0 is usual, 3 is one in a thousand.
 
-    `past` is sorted, ascending, shape (n,); `scores` has any shape; `tail` is the share of `past` that shapes the tail. All 0 when `past` is short.
+    `past` is sorted, ascending, shape (n,); `scores` has any shape; `tail` is the share of `past` that shapes the tail. All 0 when `past`
+    is short.
     """
     count = len(past)
     if count < FEWEST:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
-
 from dharma_ml.anomaly import alarms, members
 from dharma_ml.anomaly.alarms import Alarm
 from dharma_ml.anomaly.conformal import evidence
@@ -19,7 +17,7 @@ _TALLEST = 6e4  # what a float16 holds
 
 @dataclass(slots=True)
 class Scored:
-    """What was found for each row (n,): fused evidence, level of suspicion, its evidence, strength as a peak; and the alarms met on the way."""
+    """What was found for each row (n,): fused evidence, level of suspicion, its evidence, strength as a peak; and the alarms met."""
 
     fused: Floats
     level: Floats
@@ -54,7 +52,9 @@ def walk(memory: Memory, times: Floats, rows: Floats, usable: Bools, settings: S
     found: list[Alarm] = []
     for part in parts:
         found += [alarm for alarm in part.alarms if all(alarm is not other for other in found)]
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("fused", "level", "evidence", "strength", "members")}
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in ("fused", "level", "evidence", "strength", "members")
+    }
     return Scored(**joined, alarms=found)
 
 
@@ -64,7 +64,8 @@ class _Past:
     def __init__(self, memory: Memory, settings: Settings) -> None:
         begun = len(memory.scores) - (memory.count % settings.block if memory.fit is not None else 0)
         scores = memory.scores[: max(begun, 0)]
-        self.scores = [np.sort(scores[-horizon:].astype(np.float64), axis=0) for horizon in settings.horizons]
+        # One row a member, each contiguous: sorting is most of the cost otherwise.
+        self.scores = [np.sort(np.ascontiguousarray(scores[-horizon:].T, dtype=np.float32), axis=1) for horizon in settings.horizons]
         self.levels = np.sort(memory.levels[: max(begun, 0)][-settings.history :].astype(np.float64))
 
 
@@ -101,7 +102,7 @@ def _proof(scores: Floats, past: _Past, settings: Settings) -> Floats:
     total = np.zeros_like(scores)
     for column in range(scores.shape[1]):
         for known in past.scores:
-            total[:, column] += np.minimum(evidence(known[:, column], scores[:, column], settings.tail), settings.cap)
+            total[:, column] += np.minimum(evidence(known[column].astype(np.float64), scores[:, column], settings.tail), settings.cap)
     return total / len(past.scores)
 
 
@@ -169,8 +170,10 @@ def _learn(memory: Memory, settings: Settings) -> None:
     if memory.moving is None:
         steps = np.abs(np.diff(memory.recent, axis=0)).mean(axis=0)
         memory.moving = Moving(cast(Floats, memory.recent[-1].copy()), steps)
-    if count in {settings.refit, 3 * settings.refit} or count % settings.forest_refit == 0:
+    if count == settings.refit or count % settings.forest_refit == 0:
         memory.fit.forest = members.fit_forest(memory.scores.astype(np.float64), settings)
+        # Past scores came from another forest or none; ranks mean something only within one.
+        memory.scores[:, -1] = members.isolation(memory.fit.forest, memory.scores.astype(np.float64))
 
 
 def _fill_newborn(memory: Memory) -> None:
@@ -184,5 +187,3 @@ def _fill_newborn(memory: Memory) -> None:
             seen = min(since // every, len(rows))
             if 0 < seen < len(rows):
                 rows[:-seen, index] = np.resize(rows[-seen:, index], len(rows) - seen)
-
-

@@ -1,6 +1,7 @@
 """IsolationForest, fitted by scikit-learn and kept as plain arrays.
 
-Every tree of depth 6 is stored as a full one: 63 tests and 64 path lengths. That makes scoring a few array operations for all trees and points, and the
+Every tree of depth 6 is stored as a full one: 63 tests and 64 path lengths. That makes scoring a few array operations for all trees and
+points, and the
 state a few kilobytes without any pickled object.
 """
 
@@ -60,7 +61,12 @@ def score(forest: Forest, rows: Floats) -> Floats:
     return np.power(2.0, -lengths / max(forest.usual, 1e-9))
 
 
-def _flatten(tree: Any, feature: NDArray[np.uint8], threshold: NDArray[np.float32], path: NDArray[np.float32]) -> None:
+def _flatten(
+    tree: Any,  # noqa: ANN401 - scikit-learn has no types
+    feature: NDArray[np.uint8],
+    threshold: NDArray[np.float32],
+    path: NDArray[np.float32],
+) -> None:
     """Copy a tree into its full form; below a leaf all tests lead to the same path length."""
     left, right = tree.children_left, tree.children_right
     features, thresholds, rows = tree.feature, tree.threshold, tree.n_node_samples

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from dharma_ml.anomaly import baseline as bases
+from dharma_ml.anomaly import forest as forests
+from dharma_ml.anomaly import subspace as spaces
+from dharma_ml.anomaly.settings import MEMBERS, Settings
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.signal import lfilter
-
-from dharma_ml.anomaly import baseline as bases, forest as forests, subspace as spaces
-from dharma_ml.anomaly.settings import MEMBERS, Settings
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -81,7 +82,9 @@ def refresh(fitted: Fit, recent: Floats, settings: Settings) -> None:
     fitted.activity = np.median(_activity(steps, fitted, settings), axis=0)
 
 
-def score(fitted: Fit, times: Floats, rows: Floats, usable: Bools, before: Floats, residuals: Floats, moving: Moving, settings: Settings) -> Raw:
+def score(
+    fitted: Fit, times: Floats, rows: Floats, usable: Bools, before: Floats, residuals: Floats, moving: Moving, settings: Settings
+) -> Raw:
     """Score rows (n, c) that follow the rows `before` and the residuals before; `usable` (n, c) marks readings that count."""
     left = np.where(usable, rows - bases.expected(fitted.baseline, times, settings), 0.0)
     joined, lefts = np.concatenate([before, rows]), np.concatenate([residuals[-settings.long + 1 :], left])
@@ -112,6 +115,11 @@ def score(fitted: Fit, times: Floats, rows: Floats, usable: Bools, before: Float
 def fit_forest(scores: Floats, settings: Settings) -> forests.Forest:
     """Fit the forest on the other members' past scores (n, members): the residual and window features of the stream."""
     return forests.fit(np.log1p(scores[:, : len(MEMBERS) - 1]), settings.trees, settings.sample, settings.seed)
+
+
+def isolation(forest: forests.Forest, scores: Floats) -> Floats:
+    """Score the other members' scores (n, members) by the forest."""
+    return forests.score(forest, np.log1p(scores[:, : len(MEMBERS) - 1]))
 
 
 def _runs(rows: Floats, width: int, count: int) -> Floats:

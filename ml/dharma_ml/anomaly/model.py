@@ -1,15 +1,17 @@
 """The anomaly detector of one stream: readings in, findings out, the state as bytes.
 
-A pure function of the readings and the state: no clock, no chance but a fixed seed, no look ahead. Bad readings have defined results: a reading that is not newer than
-the last is left out (after 24 of them in a row the clock was set back, and learning starts anew); a value that is missing, not a number or infinite is left
-out and the channel's last one stands in without counting; a gap of 28 days starts learning anew; a channel that appears counts after a day of points.
+A pure function of the readings and the state: no clock, no chance but a fixed seed, no look ahead. Bad readings have defined results: a
+reading that is not newer than
+the last is left out (after 24 of them in a row the clock was set back, and learning starts anew); a value that is missing, not a number
+or infinite is left
+out and the channel's last one stands in without counting; a gap of 28 days starts learning anew; a channel that appears counts after a
+day of points.
 """
 
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-
 from dharma_ml.anomaly import alarms, detector
 from dharma_ml.anomaly.alarms import Alarm
 from dharma_ml.anomaly.detector import DAY, Scored
@@ -57,7 +59,9 @@ class AnomalyModel:
             return []
         names = list(dict.fromkeys(name for sample in samples for name in sample.values))
         times = np.array([_number(sample.time) for sample in samples])
-        values = np.array([[_number(sample.values.get(name, np.nan)) for name in names] for sample in samples]).reshape(len(samples), len(names))
+        values = np.array([[_number(sample.values.get(name, np.nan)) for name in names] for sample in samples]).reshape(
+            len(samples), len(names)
+        )
         found = self.observe(times, values, tuple(names)).alarms
         findings = [self._finding(alarm) for alarm in found]
         if self.learning and self._memory.count:
@@ -110,7 +114,9 @@ class AnomalyModel:
         valid = np.isfinite(values) & (np.abs(np.where(np.isfinite(values), values, 0.0)) < _LARGEST)
         kept = valid.any(axis=1)
         if not kept.any():
-            return detector.walk(memory, times[:0], np.zeros((0, len(memory.channels))), np.zeros((0, len(memory.channels)), dtype=bool), self.settings), kept
+            return detector.walk(
+                memory, times[:0], np.zeros((0, len(memory.channels))), np.zeros((0, len(memory.channels)), dtype=bool), self.settings
+            ), kept
         times, values, valid = times[kept], values[kept], valid[kept]
         self._meet([name for name, seen in zip(names, valid.any(axis=0), strict=True) if seen], values, valid, names)
         place = {name: index for index, name in enumerate(names)}
@@ -162,14 +168,19 @@ class AnomalyModel:
             "points": float(alarm.points), "start_seconds": alarm.start, "over": float(alarm.end is not None),
         }  # fmt: skip
         numbers |= {f"share:{name}": share for name, share in leading}
-        return Finding(self.stream, "Anomaly", level, confidence, message, alarm.end if alarm.end is not None else self._memory.last, numbers)
+        return Finding(
+            self.stream, "Anomaly", level, confidence, message, alarm.end if alarm.end is not None else self._memory.last, numbers
+        )
 
     def _still_learning(self) -> Finding:
         memory, settings = self._memory, self.settings
         days = (memory.last - memory.first) / DAY
         done = min(memory.count / settings.learning_points, days / settings.learning_days, 1.0)
-        message = f"learning: {memory.count} of {settings.learning_points} points, {days:.1f} of {settings.learning_days:g} days; no alarm until then"
-        return Finding(self.stream, "Learning", Severity.LOW, max(done, 0.0), message, memory.last, {"points": float(memory.count), "days": days})
+        points = f"{memory.count} of {settings.learning_points} points"
+        message = f"learning: {points}, {days:.1f} of {settings.learning_days:g} days; no alarm until then"
+        return Finding(
+            self.stream, "Learning", Severity.LOW, max(done, 0.0), message, memory.last, {"points": float(memory.count), "days": days}
+        )
 
 
 def rating(scored: Scored, settings: Settings = SETTINGS) -> Floats:

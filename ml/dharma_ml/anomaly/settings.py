@@ -19,7 +19,7 @@ class Settings:
     refit: int = 288
     """Baseline, spreads and subspace are refitted that often (a day at 5 min); each block for the first `2 * refit` points."""
     forest_refit: int = 2016
-    """The forest is refitted that often (a week at 5 min), and at the first `refit` and `3 * refit`; it is the dearest member."""
+    """The forest is refitted that often (a week at 5 min), and at the first `refit`; it is the dearest member."""
     warm: int = 144
     """Fewest points before members give scores."""
     history: int = 4032
@@ -50,14 +50,14 @@ class Settings:
     """Width of the subspace member: channels times lags."""
     variance: float = 0.9
     """Share of variance that the normal subspace keeps."""
-    trees: int = 40
+    trees: int = 25
     """Trees of the forest, for cost."""
     sample: int = 64
     """Rows a tree; depth 6, which lets the forest be kept as 63 tests a tree."""
     clip: float = 50.0
     """A channel's share of a member, in robust standard deviations, is cut there, so that one dead channel does not hide the others."""
     horizons: tuple[int, ...] = (1008, 4032)
-    """Members are calibrated on their last 3.5 days and two weeks (at 5 min), and averaged. Chosen on the tune files among 1008, 2016, 4032."""
+    """Calibration on the last 3.5 days and two weeks (at 5 min), averaged. Chosen on the tune files among 1008, 2016, 4032."""
     tail: float = 0.02
     """Share of the calibration scores above which the tail is taken as exponential. Chosen on the tune files among .01, .02, .03, .1."""
     cap: float = 8.0

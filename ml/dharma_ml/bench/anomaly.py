@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
 from dharma_ml.anomaly.detector import Scored
 from dharma_ml.anomaly.model import AnomalyModel, rating
 from dharma_ml.anomaly.settings import SETTINGS
@@ -22,6 +20,7 @@ from dharma_ml.bench.anomaly_data import Labelled, asd
 from dharma_ml.bench.anomaly_data import nab as read_nab
 from dharma_ml.bench.anomaly_tables import ablation, calibration, fleet, severities
 from dharma_ml.bench.tables import Table
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +37,7 @@ class Outcome:
 
 
 def tuned(streams: list[Labelled]) -> set[str]:
-    """Name the streams on which parameters were chosen: artificial groups whole, of every other group and of the servers each second one."""
+    """Name the streams on which parameters were chosen: artificial groups whole, of the other groups and the servers each second one."""
     names: set[str] = set()
     for group in {stream.group for stream in streams}:
         members = [stream.name for stream in streams if stream.group == group]
@@ -77,10 +76,17 @@ def run(data: Path, *, scores: Path | None = None, pictures: Path | None = None)
     tune = tuned(streams)
     tables = [_nab_table(series, results, tune)] if series else []
     tables += [_range_table("ASD", servers, results, tune)] if servers else []
-    operations = [stream for stream in series if stream.group in {"realAWSCloudwatch", "realKnownCause"} and stream.labels[stream.start :].any()]
+    operations = [
+        stream for stream in series if stream.group in {"realAWSCloudwatch", "realKnownCause"} and stream.labels[stream.start :].any()
+    ]
     tables += [_range_table("NAB operations series", operations, results, tune)] if operations else []
     own = {name: outcome.scored for name, outcome in results["ours"].items() if outcome.scored is not None}
-    tables += [_alarm_table(streams, own, tune), calibration(streams, own, tune), severities(streams, own), ablation(series, servers, own, tune)]
+    tables += [
+        _alarm_table(streams, own, tune),
+        calibration(streams, own, tune),
+        severities(streams, own),
+        ablation(series, servers, own, tune),
+    ]
     tables.append(fleet(max((outcome.size for outcome in results["ours"].values()), default=0)))
     if scores is not None:
         for stream in streams:

@@ -1,19 +1,18 @@
-"""The simple detectors that ours is measured against. All are causal: fitted on the first part (probation or training), then only on the past."""
+"""The simple detectors that ours is measured against, all causal: fitted on the first part (probation or training), then on the past."""
 
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.signal import lfilter
-from scipy.stats import norm
-from sklearn.ensemble import IsolationForest
-
 from dharma_ml.anomaly import subspace
 from dharma_ml.anomaly.alarms import Peaks, strengths
 from dharma_ml.anomaly.conformal import evidence
 from dharma_ml.anomaly.settings import SETTINGS
 from dharma_ml.bench.anomaly_data import Labelled
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from scipy.stats import norm
+from sklearn.ensemble import IsolationForest
 
 Floats = NDArray[np.float64]
 WINDOW: Final = 288
@@ -75,7 +74,7 @@ BASELINES: Final[dict[str, Callable[[Labelled], Floats]]] = {
 
 
 def marked(scores: Floats) -> Floats:
-    """Turn a plain score into marks as ours has them: evidence against its own past, then peaks that stand out. For NAB, which counts marks."""
+    """Turn a plain score into marks as ours has them: evidence against its own past, then peaks that stand out. For NAB."""
     proof = np.zeros(len(scores))
     for start in range(SETTINGS.warm, len(scores), SETTINGS.block):
         past = np.sort(scores[max(start - SETTINGS.history, 0) : start])

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from dharma_ml.anomaly.detector import Scored
 from dharma_ml.anomaly.settings import SETTINGS
 from dharma_ml.bench.anomaly_data import Labelled
@@ -16,9 +15,9 @@ def draw(folder: Path, streams: list[Labelled], own: dict[str, Scored]) -> None:
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "dharma"
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    plot: Any = pyplot
+    plot: Any = plt
     labelled = [stream for stream in streams if stream.windows]
     if not labelled:
         return
@@ -36,7 +35,12 @@ def draw(folder: Path, streams: list[Labelled], own: dict[str, Scored]) -> None:
     lower.set_xlabel("days")
     for first, last in stream.windows:
         for axes in (upper, lower):
-            axes.axvspan((stream.times[first] - stream.times[part][0]) / 86_400, (stream.times[last] - stream.times[part][0]) / 86_400, color="#fd8", alpha=0.4)
+            axes.axvspan(
+                (stream.times[first] - stream.times[part][0]) / 86_400,
+                (stream.times[last] - stream.times[part][0]) / 86_400,
+                color="#fd8",
+                alpha=0.4,
+            )
     for index in np.flatnonzero(scored.strength[part] >= SETTINGS.alarm):
         upper.axvline(days[index], color="#a33", linewidth=1.0)
     upper.set_xlim(days[0], days[-1])

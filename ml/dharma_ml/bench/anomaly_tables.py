@@ -4,7 +4,6 @@ import time
 from typing import Final
 
 import numpy as np
-
 from dharma_ml.anomaly.alarms import Peaks, severity, strengths
 from dharma_ml.anomaly.detector import Scored
 from dharma_ml.anomaly.model import AnomalyModel, rating
@@ -29,7 +28,12 @@ def calibration(streams: list[Labelled], own: dict[str, Scored], tune: set[str])
                 rates = [float(np.mean(joined >= -np.log10(nominal))) for nominal in NOMINAL]
                 rows.append((title, part, len(joined), *(float(f"{rate:.2g}") for rate in rates)))
     notes = ("normal points: outside labelled windows and the 288 points after them, where what was learned still holds the anomaly",)
-    return Table("Calibration on normal points", ("set", "part", "points", *(f"share at nominal {nominal:g}" for nominal in NOMINAL)), tuple(rows), notes)
+    return Table(
+        "Calibration on normal points",
+        ("set", "part", "points", *(f"share at nominal {nominal:g}" for nominal in NOMINAL)),
+        tuple(rows),
+        notes,
+    )
 
 
 def _near(stream: Labelled) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -1,7 +1,9 @@
 """The scoring rule of the Numenta Anomaly Benchmark.
 
-Source: Lavin and Ahmad, "Evaluating Real-time Anomaly Detection Algorithms", ICMLA 2015, and the benchmark's documents. Each labelled window is
-worth most when it is found early, each false alarm costs a little, a missed window costs a whole; one threshold serves the whole corpus and is
+Source: Lavin and Ahmad, "Evaluating Real-time Anomaly Detection Algorithms", ICMLA 2015, and the benchmark's documents. Each labelled
+window is
+worth most when it is found early, each false alarm costs a little, a missed window costs a whole; one threshold serves the whole corpus
+and is
 chosen on the labels themselves, so a NAB score is an upper bound of what a fixed threshold earns.
 """
 
@@ -99,7 +101,8 @@ def _sigmoid(x: Floats) -> Floats:
 def _contributions(series: Scored, profile: Profile) -> tuple[Floats, Floats]:
     """Give each scored point that matters, and by how much the series' total grows when it becomes an alarm after all higher ones.
 
-    A missed window starts at `-miss`; the earliest alarm in it replaces that. Lowering the threshold only adds alarms, so each point's part is
+    A missed window starts at `-miss`; the earliest alarm in it replaces that. Lowering the threshold only adds alarms, so each point's
+    part is
     fixed once the order is known.
     """
     count = len(series.scores)

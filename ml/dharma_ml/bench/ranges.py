@@ -1,6 +1,7 @@
 """Metrics for anomalies that last: volume under the precision-recall surface, and F1 over events.
 
-`vus_pr` follows Paparrizos et al., "Volume Under the Surface: A New Accuracy Evaluation Measure for Time-Series Anomaly Detection", VLDB 2022, in
+`vus_pr` follows Paparrizos et al., "Volume Under the Surface: A New Accuracy Evaluation Measure for Time-Series Anomaly Detection", VLDB
+2022, in
 the variant of TSB-AD (NeurIPS 2024), which counts the softened part of a label only where it was predicted.
 """
 
@@ -35,7 +36,8 @@ def segments(flags: Bools) -> list[tuple[int, int]]:
 def vus_pr(labels: Bools, scores: Floats, window: int = 100, thresholds: int = 250) -> float:
     """Average the range-based area under the precision-recall curve over all buffer lengths 0..`window`. NaN without a label.
 
-    For a buffer length `l` a point at distance `d <= l // 2` of a labelled run counts as `sqrt(1 - d / l)` of an anomaly. With `T` the sum of
+    For a buffer length `l` a point at distance `d <= l // 2` of a labelled run counts as `sqrt(1 - d / l)` of an anomaly. With `T` the
+    sum of
     these over the alarms, precision is `T / alarms`, recall `min(1, T / P)` times the share of runs that are touched at all, and
     `P` is the labelled points plus half of the softened ones that were predicted.
     """
@@ -50,7 +52,9 @@ def vus_pr(labels: Bools, scores: Floats, window: int = 100, thresholds: int = 2
     return float(np.mean(areas))
 
 
-def _area(labels: Bools, scores: Floats, runs: list[tuple[int, int]], length: int, order: NDArray[np.intp], cuts: Floats, alarms: NDArray[np.intp]) -> float:
+def _area(
+    labels: Bools, scores: Floats, runs: list[tuple[int, int]], length: int, order: NDArray[np.intp], cuts: Floats, alarms: NDArray[np.intp]
+) -> float:
     soft = _softened(labels, runs, length)
     hits = np.cumsum(soft[order])[alarms - 1]
     softened = np.cumsum(np.where(labels, 0.0, soft)[order])[alarms - 1]
@@ -98,7 +102,8 @@ def events_at(labels: Bools, alarms: Bools) -> Events:
 def best_event_f1(labels: Bools, scores: Floats, cap: float = 0.3, thresholds: int = 400) -> Events:
     """Take the threshold with the best F1 over events among those that flag at most `cap` of the points.
 
-    The cap is what keeps one endless alarm from being a perfect one. The threshold sees the labels: an upper bound, for comparing methods only.
+    The cap is what keeps one endless alarm from being a perfect one. The threshold sees the labels: an upper bound, for comparing methods
+    only.
     """
     best = Events(0.0, 0.0, 0.0, 0, 0.0)
     most = max(int(cap * len(scores)), 1)
