@@ -9,7 +9,7 @@ from dharma_ml.anomaly.alarms import Alarm
 from dharma_ml.anomaly.conformal import evidence
 from dharma_ml.anomaly.members import Bools, Floats, Moving
 from dharma_ml.anomaly.memory import Memory
-from dharma_ml.anomaly.settings import MEMBERS, Settings
+from dharma_ml.anomaly.settings import LASTING, MEMBERS, Settings
 
 DAY = 86_400.0
 _TALLEST = 6e4  # what a float16 holds
@@ -82,11 +82,11 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
     fused = proof[:, :ready].mean(axis=1)
     weight = 2.0 / (settings.smooth + 1.0)
     level = np.empty(count)
-    for index, value in enumerate(fused.tolist()):
+    for index, value in enumerate(proof[:, LASTING].mean(axis=1).tolist()):
         memory.level += weight * (value - memory.level)
         level[index] = memory.level
     level = level.astype(np.float32).astype(np.float64)
-    tail = evidence(past.levels, level, settings.tail)
+    tail = _tempered(memory, evidence(past.levels, level, settings.tail), settings)
     strength = alarms.strengths(fused, memory.fused, memory.count, memory.peaks, settings)
     met = _alarms(memory, times, Scored(fused, level, tail, strength, proof, []), raw, scores[:, 0], settings)
     kept = settings.history + settings.block
@@ -96,6 +96,24 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
     memory.residuals = np.concatenate([memory.residuals, raw.residuals])[-settings.long :]
     _remember(memory, times, rows, settings)
     return Scored(fused, level, tail, strength, proof, met)
+
+
+def _tempered(memory: Memory, proof: Floats, settings: Settings) -> Floats:
+    """Correct evidence that was too strong before.
+
+    Where probabilities hold, what exceeds 1 is exponential with the mean log10(e). A stream whose past evidence exceeds by more (it drifts, or its
+    points hang together) has it shrunk in proportion.
+    """
+    least, prior = settings.dispersion
+    usual = float(np.log10(np.e))
+    result = proof.copy()
+    for index in np.flatnonzero(proof > 1.0):
+        over = float(proof[index]) - 1.0
+        mean = (usual * prior + memory.excess) / (prior + memory.exceeded)
+        result[index] = 1.0 + over * min(max(usual / mean, least), 1.0)
+        memory.excess += min(over, 2.0)
+        memory.exceeded += 1
+    return result
 
 
 def _proof(scores: Floats, past: _Past, settings: Settings) -> Floats:

@@ -48,13 +48,16 @@ class Memory:
     """The past levels of suspicion."""
     fused: Floats = field(default_factory=lambda: np.zeros(0))
     level: float = 0.0
+    excess: float = 0.0
+    exceeded: int = 0
+    """Sum and number of past evidence of the level above 1."""
     moving: Moving | None = None
     fit: Fit | None = None
     peaks: Peaks = field(default_factory=Peaks)
     alarm: Alarm | None = None
 
 
-_PLAIN = ("channels", "born", "count", "first", "backward", "level")
+_PLAIN = ("channels", "born", "count", "first", "backward", "level", "excess", "exceeded")
 _ARRAYS = ("values", "times", "rows", "recent", "residuals", "scores", "levels", "fused")
 _FIT = ("spread", "residual_spread", "flat", "activity", "step")
 

@@ -10,6 +10,10 @@ MEMBERS: Final = ("seasonal", "volatility", "level", "drift", "sustained", "acti
 """Members of the ensemble, in the order of the score arrays' columns."""
 
 
+LASTING: Final = tuple(MEMBERS.index(name) for name in ("seasonal", "activity", "subspace"))
+"""Members that stay high for as long as an anomaly lasts; they make the level. Chosen on the tune servers; with `isolation` it was worse there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Counts are in points of the stream unless said otherwise."""
@@ -64,16 +68,18 @@ class Settings:
     """A member's evidence, -log10 of its tail probability, is cut there: no single one outvotes all others. Chosen among 4, 8, none."""
     smooth: int = 10
     """Span of the moving mean that makes the level of suspicion."""
+    dispersion: tuple[float, float] = (0.4, 50.0)
+    """Evidence of the level is shrunk where past evidence was over-dispersed, at most to that share; the prior weighs so many points."""
     refractory: int = 200
     """A peak must top all of the last so many points to begin an alarm. Chosen on the tune files among 100, 200, 300."""
     peaks: int = 5
     """A new peak is measured against the mean of that many highest past peaks. Chosen on the tune files among 3, 5, 10."""
     peaks_kept: int = 64
     """Past peaks that are remembered, the latest."""
-    floor: float = 0.25
+    floor: float = 0.55
     """Peaks below that strength are noise, and no mark is set."""
-    alarm: float = 0.8
-    """Strength of a peak that begins an alarm. Set for about one alarm a stream-week on the tune files, without labels."""
+    alarm: float = 0.7
+    """Strength of a peak that begins an alarm. Set for about one such peak a stream-week on the tune files, without labels."""
     release: float = 0.1
     """An alarm ends when the level's tail probability was above that for `release_after` points."""
     release_after: int = 12

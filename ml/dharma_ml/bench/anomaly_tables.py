@@ -7,7 +7,7 @@ import numpy as np
 from dharma_ml.anomaly.alarms import Peaks, severity, strengths
 from dharma_ml.anomaly.detector import Scored
 from dharma_ml.anomaly.model import AnomalyModel, rating
-from dharma_ml.anomaly.settings import MEMBERS, SETTINGS
+from dharma_ml.anomaly.settings import LASTING, MEMBERS, SETTINGS
 from dharma_ml.bench import nab, ranges
 from dharma_ml.bench.anomaly_data import Labelled
 from dharma_ml.bench.tables import Table
@@ -75,7 +75,8 @@ def _fused_again(scored: Scored, kept: list[int]) -> np.ndarray[tuple[int], np.d
     fused = scored.members[:, kept].mean(axis=1)
     level = np.empty(len(fused))
     now, weight = 0.0, 2.0 / (SETTINGS.smooth + 1.0)
-    for index, value in enumerate(fused.tolist()):
+    lasting = [index for index in LASTING if index in kept]
+    for index, value in enumerate(scored.members[:, lasting].mean(axis=1).tolist()):
         now += weight * (value - now)
         level[index] = now
     strength = strengths(fused, np.zeros(0), 0, Peaks(), SETTINGS)
