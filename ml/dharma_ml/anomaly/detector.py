@@ -1,7 +1,6 @@
 """The detector's walk through a stream: blocks between refits, scored as arrays, each from the past only."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from dharma_ml.anomaly import alarms, members
@@ -75,7 +74,7 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
         _remember(memory, times, rows, settings)
         nothing = np.zeros(count)
         return Scored(nothing, nothing, nothing, nothing, np.zeros((count, len(MEMBERS))), [])
-    raw = members.score(memory.fit, times, rows, usable, memory.recent, memory.residuals, memory.moving, settings)
+    raw = members.score(memory.fit, times, rows, usable, memory.recent.astype(np.float64), memory.residuals, memory.moving, settings)
     scores = np.minimum(raw.scores, _TALLEST).astype(np.float16).astype(np.float64)
     proof = _proof(scores, past, settings)
     ready = len(MEMBERS) - (memory.fit.forest is None)
@@ -101,8 +100,8 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
 def _tempered(memory: Memory, proof: Floats, settings: Settings) -> Floats:
     """Correct evidence that was too strong before.
 
-    Where probabilities hold, what exceeds 1 is exponential with the mean log10(e). A stream whose past evidence exceeds by more (it drifts, or its
-    points hang together) has it shrunk in proportion.
+    Where probabilities hold, what exceeds 1 is exponential with the mean log10(e). A stream whose past evidence exceeds by more
+    (it drifts, or its points hang together) has it shrunk in proportion.
     """
     least, prior = settings.dispersion
     usual = float(np.log10(np.e))
@@ -127,7 +126,7 @@ def _proof(scores: Floats, past: _Past, settings: Settings) -> Floats:
 def _alarms(memory: Memory, times: Floats, scored: Scored, raw: members.Raw, deviation: Floats, settings: Settings) -> list[Alarm]:
     """Open, follow and close alarms; gives those that were open at any of these points."""
     met: list[Alarm] = []
-    starts = (scored.strength >= settings.alarm).tolist()
+    starts = ((scored.strength >= settings.alarm) | (scored.evidence >= settings.alarm_level)).tolist()
     if memory.alarm is None and not any(starts):
         return met
     for index, begins in enumerate(starts):
@@ -160,9 +159,9 @@ def _remember(memory: Memory, times: Floats, rows: Floats, settings: Settings) -
     every = keep_every(len(memory.channels), settings)
     most = settings.history // every
     chosen = (memory.count + np.arange(len(times))) % every == 0
-    memory.times = np.concatenate([memory.times, times[chosen]])[-most:]
+    memory.times = np.concatenate([memory.times, (times[chosen] - memory.first).astype(np.float32)])[-most:]
     memory.rows = np.concatenate([memory.rows, rows[chosen].astype(np.float32)])[-most:]
-    memory.recent = np.concatenate([memory.recent, rows])[-settings.refit :]
+    memory.recent = np.concatenate([memory.recent, rows.astype(np.float32)])[-settings.refit :]
     memory.count += len(times)
 
 
@@ -181,13 +180,15 @@ def _learn(memory: Memory, settings: Settings) -> None:
         every = keep_every(len(memory.channels), settings)
         lags = 1 if every > 1 else max(1, settings.lags // len(memory.channels))
         known = memory.fit.forest if memory.fit is not None else None
-        memory.fit = members.fit(memory.times, memory.rows.astype(np.float64), memory.recent, lags, settings)
+        memory.fit = members.fit(
+            memory.times.astype(np.float64) + memory.first, memory.rows.astype(np.float64), memory.recent.astype(np.float64), lags, settings
+        )
         memory.fit.forest = known
     else:
-        members.refresh(memory.fit, memory.recent, settings)
+        members.refresh(memory.fit, memory.recent.astype(np.float64), settings)
     if memory.moving is None:
-        steps = np.abs(np.diff(memory.recent, axis=0)).mean(axis=0)
-        memory.moving = Moving(cast(Floats, memory.recent[-1].copy()), steps)
+        recent = memory.recent.astype(np.float64)
+        memory.moving = Moving(recent[-1], np.abs(np.diff(recent, axis=0)).mean(axis=0))
     if count == settings.refit or count % settings.forest_refit == 0:
         memory.fit.forest = members.fit_forest(memory.scores.astype(np.float64), settings)
         # Past scores came from another forest or none; ranks mean something only within one.

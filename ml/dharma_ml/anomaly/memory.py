@@ -36,10 +36,10 @@ class Memory:
     """Readings in a row that were older than the last."""
     values: Floats = field(default_factory=lambda: np.zeros(0))
     """The last valid reading of each channel (c,)."""
-    times: Floats = field(default_factory=lambda: np.zeros(0))
+    times: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     rows: NDArray[np.float32] = field(default_factory=lambda: _rows(0, np.float32))
-    """Rows kept for fitting with their times."""
-    recent: Floats = field(default_factory=lambda: _rows(0))
+    """Rows kept for fitting, with their times since `first`; single precision is for the size."""
+    recent: NDArray[np.float32] = field(default_factory=lambda: _rows(0, np.float32))
     """The latest rows, without a gap."""
     residuals: Floats = field(default_factory=lambda: _rows(0))
     scores: NDArray[np.float16] = field(default_factory=lambda: _rows(len(MEMBERS), np.float16))

@@ -125,7 +125,8 @@ class AnomalyModel:
             if channel in place:
                 rows[:, column] = np.where(valid[:, place[channel]], values[:, place[channel]], np.nan)
         usable = np.isfinite(rows)
-        rows = _filled(rows, memory.values)
+        # What is remembered has single precision: a step must not depend on how points were cut into calls.
+        rows = _filled(rows, memory.values).astype(np.float32).astype(np.float64)
         memory.values = rows[-1].copy()
         born = np.array(memory.born)
         since = memory.count + np.arange(len(times))[:, None] - born[None, :]
@@ -147,7 +148,7 @@ class AnomalyModel:
         memory.born += [memory.count] * len(fresh)
         memory.values = np.concatenate([memory.values, first])
         memory.rows = _widened(memory.rows, first).astype(np.float32)
-        memory.recent = _widened(memory.recent, first)
+        memory.recent = _widened(memory.recent, first).astype(np.float32)
         memory.residuals = _widened(memory.residuals, [0.0] * len(fresh))
         # The fit knows nothing of the new channels: members pause until the next block refits.
         memory.fit, memory.moving = None, None

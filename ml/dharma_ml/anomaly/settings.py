@@ -11,7 +11,7 @@ MEMBERS: Final = ("seasonal", "volatility", "level", "drift", "sustained", "acti
 
 
 LASTING: Final = tuple(MEMBERS.index(name) for name in ("seasonal", "activity", "subspace"))
-"""Members that stay high for as long as an anomaly lasts; they make the level. Chosen on the tune servers; with `isolation` it was worse there."""
+"""Members that stay high while an anomaly lasts; they make the level. Chosen on the tune servers; with `isolation` it was worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Settings:
     """Fewest points before members give scores."""
     history: int = 4032
     """Rows kept for fitting (two weeks at 5 min, so that hour-of-day profiles have 14 days)."""
-    history_values: int = 24_192
+    history_values: int = 12_096
     """Most values kept for fitting, rows times channels: wide streams keep every k-th row instead. For memory."""
     day_bins: int = 48
     """Bins of the hour-of-day profile."""
@@ -80,6 +80,8 @@ class Settings:
     """Peaks below that strength are noise, and no mark is set."""
     alarm: float = 0.7
     """Strength of a peak that begins an alarm. Set for about one such peak a stream-week on the tune files, without labels."""
+    alarm_level: float = 3.0
+    """Evidence of the level that begins one too: a slow anomaly has no peak. One in a thousand, the nominal rate."""
     release: float = 0.1
     """An alarm ends when the level's tail probability was above that for `release_after` points."""
     release_after: int = 12
