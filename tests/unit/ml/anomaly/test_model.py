@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from dharma_ml.anomaly.maker import AnomalyMaker
 from dharma_ml.anomaly.model import AnomalyModel, rating
 from dharma_ml.anomaly.settings import SETTINGS
 from dharma_ml.findings import Sample
@@ -190,3 +191,21 @@ def test_a_channel_that_vanishes_or_appears_raises_nothing_by_that():
 def test_no_sample_gives_nothing():
     assert AnomalyModel("s").update([]) == []
     assert AnomalyModel("s").update([Sample(START, {})]) == []
+
+
+def test_a_wide_stream_takes_no_more_memory_than_allowed():
+    times, values = stream(4200, 20)
+    model = AnomalyModel("s")
+    model.observe(times, values)
+    assert len(model.to_bytes()) <= 240_000
+
+
+def test_the_fleet_gets_a_detector_by_name_and_back_from_bytes():
+    maker = AnomalyMaker()
+    times, values = stream(300, 1)
+    first = maker.create("s")
+    findings = first.observe([Sample(t, {"cpu": v}) for t, v in zip(times.tolist(), values[:, 0].tolist(), strict=True)], None)
+    assert [finding.kind for finding in findings] == ["Learning"]
+    assert maker.restore("s", first.save()).save() == first.save()
+    with pytest.raises(ValueError, match="state"):
+        maker.restore("s", b"nonsense")
