@@ -25,7 +25,7 @@ def evidence(past: Floats, scores: Floats, tail: float) -> Floats:
     if count < FEWEST:
         return np.zeros_like(scores)
     above = count - np.searchsorted(past, scores, side="left")
-    result = -np.log10((1.0 + above) / (count + 1.0))
+    result: Floats = -np.log10((1.0 + above) / (count + 1.0))
     top = max(8, int(tail * count))
     edge = past[-top - 1]
     excess = float(np.mean(past[-top:] - edge))

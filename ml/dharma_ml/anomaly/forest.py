@@ -38,7 +38,7 @@ def usual_path(rows: int) -> float:
 def fit(rows: Floats, trees: int, sample: int, seed: int) -> Forest:
     """Fit on rows (n, d), d < 256, with at most `sample` (no more than 64) rows a tree. The same rows and seed give the same forest."""
     size = min(sample, len(rows), 2**DEPTH)
-    model = IsolationForest(n_estimators=trees, max_samples=size, random_state=seed, n_jobs=1)
+    model: Any = IsolationForest(n_estimators=trees, max_samples=size, random_state=seed, n_jobs=1)
     model.fit(rows.astype(np.float32))
     feature = np.zeros((trees, 2**DEPTH - 1), dtype=np.uint8)
     threshold = np.full((trees, 2**DEPTH - 1), np.inf, dtype=np.float32)
@@ -58,7 +58,7 @@ def score(forest: Forest, rows: Floats) -> Floats:
         right = values[line, forest.feature[trees, node]] > forest.threshold[trees, node]
         node = 2 * node + 1 + right
     lengths = forest.path[trees, node - (2**DEPTH - 1)].mean(axis=1, dtype=np.float64)
-    return np.power(2.0, -lengths / max(forest.usual, 1e-9))
+    return np.asarray(np.power(2.0, -lengths / max(forest.usual, 1e-9)), dtype=np.float64)
 
 
 def _flatten(

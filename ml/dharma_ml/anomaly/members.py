@@ -6,10 +6,10 @@ import numpy as np
 from dharma_ml.anomaly import baseline as bases
 from dharma_ml.anomaly import forest as forests
 from dharma_ml.anomaly import subspace as spaces
+from dharma_ml.anomaly.filters import moving_mean
 from dharma_ml.anomaly.settings import MEMBERS, Settings
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -58,7 +58,8 @@ def robust_spread(rows: Floats) -> Floats:
     spread = 1.4826 * np.median(np.abs(rows - middle), axis=0)
     size = np.maximum(np.abs(rows).max(axis=0), 1e-12)
     spread = np.where(spread < 1e-9 * size, rows.std(axis=0), spread)
-    return np.maximum(spread, 1e-6 * size)
+    result: Floats = np.maximum(spread, 1e-6 * size)
+    return result
 
 
 def fit(times: Floats, rows: Floats, recent: Floats, lags: int, settings: Settings) -> Fit:
@@ -132,19 +133,14 @@ def _runs(rows: Floats, width: int, count: int) -> Floats:
 
 def _activity(steps: Floats, fitted: Fit, settings: Settings) -> Floats:
     mean = _runs(steps, settings.short, max(len(steps) - settings.short + 1, 1)).mean(axis=-1)
-    return np.log(mean + 0.05 * fitted.spread)
+    result: Floats = np.log(mean + 0.05 * fitted.spread)
+    return result
 
 
 def _volatility(rows: Floats, moving: Moving, settings: Settings) -> tuple[Floats, Floats]:
     """Give each row's distance from the moving mean before it, and the usual distance before it. Moves `moving` on."""
-    means = _moving_mean(rows, moving.mean, settings.ewma)
+    means = moving_mean(rows, moving.mean, settings.ewma)
     surprise = np.abs(rows - means[:-1])
-    usual = _moving_mean(surprise, moving.deviation, settings.ewma_spread)
+    usual = moving_mean(surprise, moving.deviation, settings.ewma_spread)
     moving.mean, moving.deviation = means[-1], usual[-1]
     return surprise, usual[:-1]
-
-
-def _moving_mean(rows: Floats, start: Floats, weight: float) -> Floats:
-    """Give the exponentially weighted mean before the first row and after each: (n + 1, c)."""
-    after, _ = lfilter([weight], [1.0, -(1.0 - weight)], rows, axis=0, zi=((1.0 - weight) * start)[None, :])
-    return np.concatenate([start[None, :], after])

@@ -1,7 +1,7 @@
 """What the detector remembers of a stream between two calls, and its form as bytes."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from dharma_ml.anomaly.alarms import Alarm, Peaks
@@ -85,7 +85,8 @@ def load(blob: bytes) -> Memory:
     """Read what `dump` wrote. Raises `ValueError` when it is anything else."""
     plain, arrays = decode(blob)
     try:
-        memory = Memory(**{name: plain[name] for name in _PLAIN}, **{name: arrays[name] for name in _ARRAYS})
+        parts: dict[str, Any] = {name: plain[name] for name in _PLAIN} | {name: arrays[name] for name in _ARRAYS}
+        memory = Memory(**parts)
         memory.last = -np.inf if plain["last"] is None else float(plain["last"])
         memory.peaks = Peaks(**plain["peaks"])
         memory.alarm = Alarm(**plain["alarm"]) if plain["alarm"] is not None else None
@@ -107,10 +108,10 @@ def _fit_arrays(fit: Fit) -> dict[str, NDArray[Any]]:
 
 
 def _fit(plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Fit:
-    base = Baseline(*(arrays[f"base.{name}"] for name in ("flat", "day", "week", "choice")))
-    space = Subspace(*(arrays[f"space.{name}"] for name in ("centre", "scale", "mean", "directions")), lags=int(cast(int, plain["lags"])))
+    base = Baseline(arrays["base.flat"], arrays["base.day"], arrays["base.week"], arrays["base.choice"])
+    space = Subspace(arrays["space.centre"], arrays["space.scale"], arrays["space.mean"], arrays["space.directions"], int(plain["lags"]))
     forest = None
     if "usual" in plain:
-        forest = Forest(*(arrays[f"forest.{name}"] for name in ("feature", "threshold", "path")), usual=float(plain["usual"]))
-    fitted = {name: arrays[f"fit.{name}"] for name in _FIT}
+        forest = Forest(arrays["forest.feature"], arrays["forest.threshold"], arrays["forest.path"], float(plain["usual"]))
+    fitted: dict[str, Any] = {name: arrays[f"fit.{name}"] for name in _FIT}
     return Fit(baseline=base, subspace=space, forest=forest, **fitted)

@@ -111,14 +111,14 @@ class AnomalyModel:
     def _take(self, times: Floats, values: Floats, names: tuple[str, ...]) -> tuple[Scored, Bools]:
         """Order the columns, fill what is missing, score; tells which of the rows had any value."""
         memory = self._memory
-        valid = np.isfinite(values) & (np.abs(np.where(np.isfinite(values), values, 0.0)) < _LARGEST)
-        kept = valid.any(axis=1)
+        valid: Bools = np.isfinite(values) & (np.abs(np.where(np.isfinite(values), values, 0.0)) < _LARGEST)
+        kept: Bools = np.asarray(valid.any(axis=1))
         if not kept.any():
             return detector.walk(
                 memory, times[:0], np.zeros((0, len(memory.channels))), np.zeros((0, len(memory.channels)), dtype=bool), self.settings
             ), kept
         times, values, valid = times[kept], values[kept], valid[kept]
-        self._meet([name for name, seen in zip(names, valid.any(axis=0), strict=True) if seen], values, valid, names)
+        self._meet([name for name, seen in zip(names, np.asarray(valid.any(axis=0)).tolist(), strict=True) if seen], values, valid, names)
         place = {name: index for index, name in enumerate(names)}
         rows = np.full((len(times), len(memory.channels)), np.nan)
         for column, channel in enumerate(memory.channels):
@@ -147,8 +147,8 @@ class AnomalyModel:
         memory.channels += fresh
         memory.born += [memory.count] * len(fresh)
         memory.values = np.concatenate([memory.values, first])
-        memory.rows = _widened(memory.rows, first).astype(np.float32)
-        memory.recent = _widened(memory.recent, first).astype(np.float32)
+        memory.rows = _widened(memory.rows.astype(np.float64), first).astype(np.float32)
+        memory.recent = _widened(memory.recent.astype(np.float64), first).astype(np.float32)
         memory.residuals = _widened(memory.residuals, [0.0] * len(fresh))
         # The fit knows nothing of the new channels: members pause until the next block refits.
         memory.fit, memory.moving = None, None

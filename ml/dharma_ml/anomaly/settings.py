@@ -29,7 +29,7 @@ class Settings:
     history: int = 4032
     """Rows kept for fitting (two weeks at 5 min, so that hour-of-day profiles have 14 days)."""
     history_values: int = 19_152
-    """Most values kept for fitting, rows times channels: wide streams keep every k-th row. For memory; 12,096 was worse on the tune servers (event-F1)."""
+    """Most values kept for fitting, rows times channels: wide streams keep every k-th row. For memory; 12,096 was worse on the tune servers."""
     day_bins: int = 48
     """Bins of the hour-of-day profile."""
     week_bins: int = 168
@@ -80,8 +80,8 @@ class Settings:
     """Peaks below that strength are noise, and no mark is set."""
     alarm: float = 0.7
     """Strength of a peak that begins an alarm. Set for about one such peak a stream-week on the tune files, without labels."""
-    alarm_level: float = 3.0
-    """Evidence of the level that begins one too: a slow anomaly has no peak. One in a thousand, the nominal rate."""
+    alarm_level: float = 2.0
+    """Evidence of the level that begins one too: a slow anomaly has no peak. Of 3 and 2, 2 still stays under one false alarm a week."""
     release: float = 0.1
     """An alarm ends when the level's tail probability was above that for `release_after` points."""
     release_after: int = 12

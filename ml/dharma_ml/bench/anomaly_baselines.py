@@ -1,26 +1,27 @@
 """The simple detectors that ours is measured against, all causal: fitted on the first part (probation or training), then on the past."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from dharma_ml.anomaly import subspace
 from dharma_ml.anomaly.alarms import Peaks, strengths
 from dharma_ml.anomaly.conformal import evidence
+from dharma_ml.anomaly.filters import moving_mean
 from dharma_ml.anomaly.settings import SETTINGS
 from dharma_ml.bench.anomaly_data import Labelled
 from numpy.typing import NDArray
-from scipy.signal import lfilter
-from scipy.stats import norm
+from scipy import stats
 from sklearn.ensemble import IsolationForest
 
 Floats = NDArray[np.float64]
 WINDOW: Final = 288
+_NORMAL: Any = stats.norm
 
 
 def isolation_forest(stream: Labelled) -> Floats:
     """IsolationForest on the raw values, 100 trees, fitted once on the first part."""
-    model = IsolationForest(n_estimators=100, random_state=SETTINGS.seed)
+    model: Any = IsolationForest(n_estimators=100, random_state=SETTINGS.seed)
     model.fit(stream.values[: stream.start])
     return np.asarray(-model.score_samples(stream.values), dtype=np.float64)
 
@@ -28,17 +29,15 @@ def isolation_forest(stream: Labelled) -> Floats:
 def mean_z(stream: Labelled) -> Floats:
     """Mean absolute z over the channels, mean and deviation of the first part."""
     first = stream.values[: stream.start]
-    return np.abs((stream.values - first.mean(axis=0)) / np.maximum(first.std(axis=0), 1e-9)).mean(axis=1)
+    return np.asarray(np.abs((stream.values - first.mean(axis=0)) / np.maximum(first.std(axis=0), 1e-9)).mean(axis=1))
 
 
 def robust_ewma(stream: Labelled) -> Floats:
     """Distance from the moving mean before, over the moving mean distance before; the mean over channels."""
     rows = stream.values
-    mean = lfilter([0.05], [1.0, -0.95], rows, axis=0, zi=0.95 * rows[:1])[0]
-    step = np.abs(rows - np.concatenate([rows[:1], mean[:-1]]))
-    usual = lfilter([0.02], [1.0, -0.98], step, axis=0, zi=0.98 * step[: stream.start].mean(axis=0)[None, :])[0]
-    usual = np.concatenate([usual[:1], usual[:-1]])
-    return (step / (usual + 1e-6 + 0.1 * rows[: stream.start].std(axis=0))).mean(axis=1)
+    step = np.abs(rows - moving_mean(rows, rows[0], 0.05)[:-1])
+    usual = moving_mean(step, step[: stream.start].mean(axis=0), 0.02)[:-1]
+    return np.asarray((step / (usual + 1e-6 + 0.1 * rows[: stream.start].std(axis=0))).mean(axis=1))
 
 
 def pca_residual(stream: Labelled) -> Floats:
@@ -47,7 +46,7 @@ def pca_residual(stream: Labelled) -> Floats:
     lags = max(1, 24 // stream.values.shape[1])
     model = subspace.fit(first, first.mean(axis=0), np.maximum(first.std(axis=0), 1e-9), lags, 0.95)
     rows = np.concatenate([np.repeat(stream.values[:1], lags - 1, axis=0), stream.values])
-    return np.sqrt((subspace.residual(model, rows) ** 2).mean(axis=(1, 2)))
+    return np.asarray(np.sqrt((subspace.residual(model, rows) ** 2).mean(axis=(1, 2))))
 
 
 def windowed_gaussian(stream: Labelled) -> Floats:
@@ -61,7 +60,8 @@ def windowed_gaussian(stream: Labelled) -> Floats:
     mean = (total[end] - total[begin]) / count
     spread = np.sqrt(np.maximum((square[end] - square[begin]) / count - mean**2, 0.0))
     z = np.abs(rows - mean) / np.maximum(spread, 1e-6 * np.maximum(np.abs(mean), 1.0))
-    return (-norm.logsf(np.minimum(z, 30.0))).mean(axis=1)
+    proof: Floats = np.asarray(-_NORMAL.logsf(np.minimum(z, 30.0)), dtype=np.float64)
+    return np.asarray(proof.mean(axis=1))
 
 
 BASELINES: Final[dict[str, Callable[[Labelled], Floats]]] = {

@@ -73,5 +73,5 @@ def _asd_server(path: Path) -> Labelled:
     values = np.concatenate([loaded["train"], loaded["test"]]).astype(np.float64)
     start = len(loaded["train"])
     labels = np.concatenate([np.zeros(start, dtype=bool), loaded["label"].astype(bool)])
-    times = ASD_START + ASD_STEP * np.arange(len(values))
+    times = ASD_START + ASD_STEP * np.arange(len(values), dtype=np.float64)
     return Labelled(path.stem, "asd", times, values, labels, start)

@@ -88,7 +88,7 @@ def fleet(largest: int, streams: int = 200) -> Table:
     names = ("cpu", "memory", "network", "disk", "errors")
     chance = np.random.default_rng(SETTINGS.seed)
     count = 2 * SETTINGS.history
-    times = 1.7e9 + 300.0 * np.arange(count)
+    times = 1.7e9 + 300.0 * np.arange(count, dtype=np.float64)
     model = AnomalyModel("fleet")
     begin = time.process_time()
     model.observe(times, chance.normal(size=(count, len(names))) + np.sin(times / 86_400 * 2 * np.pi)[:, None], names)
