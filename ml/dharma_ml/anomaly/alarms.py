@@ -27,7 +27,7 @@ class Alarm:
     points: int = 1
     quiet: int = 0
     end: float | None = None
-    shares: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict[str, float])
     """What each channel had in the strongest point; sums to 1."""
 
 
@@ -35,7 +35,7 @@ class Alarm:
 class Peaks:
     """Heights of past peaks, oldest first, and the point at which the last one was."""
 
-    heights: list[float] = field(default_factory=list)
+    heights: list[float] = field(default_factory=list[float])
     last: int = -(10**9)
 
 

@@ -28,7 +28,7 @@ def evidence(past: Floats, scores: Floats, tail: float) -> Floats:
     result: Floats = -np.log10((1.0 + above) / (count + 1.0))
     top = max(8, int(tail * count))
     edge = past[-top - 1]
-    excess = float(np.mean(past[-top:] - edge))
+    excess = float((past[-top:] - edge).mean())
     scale = max(excess, 1e-3 * abs(float(edge)), 1e-9)
     beyond = scores > edge
     if beyond.any():

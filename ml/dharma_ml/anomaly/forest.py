@@ -38,7 +38,8 @@ def usual_path(rows: int) -> float:
 def fit(rows: Floats, trees: int, sample: int, seed: int) -> Forest:
     """Fit on rows (n, d), d < 256, with at most `sample` (no more than 64) rows a tree. The same rows and seed give the same forest."""
     size = min(sample, len(rows), 2**DEPTH)
-    model: Any = IsolationForest(n_estimators=trees, max_samples=size, random_state=seed, n_jobs=1)
+    maker: Any = IsolationForest
+    model = maker(n_estimators=trees, max_samples=size, random_state=seed, n_jobs=1)
     model.fit(rows.astype(np.float32))
     feature = np.zeros((trees, 2**DEPTH - 1), dtype=np.uint8)
     threshold = np.full((trees, 2**DEPTH - 1), np.inf, dtype=np.float32)

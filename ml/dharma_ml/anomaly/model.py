@@ -192,7 +192,7 @@ def rating(scored: Scored, settings: Settings = SETTINGS) -> Floats:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float | np.number) else float("nan")
+    return float(value) if isinstance(value, int | float) else float("nan")
 
 
 def _nothing(count: int) -> Scored:

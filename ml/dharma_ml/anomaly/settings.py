@@ -29,7 +29,7 @@ class Settings:
     history: int = 4032
     """Rows kept for fitting (two weeks at 5 min, so that hour-of-day profiles have 14 days)."""
     history_values: int = 19_152
-    """Most values kept for fitting, rows times channels: wide streams keep every k-th row. For memory; 12,096 was worse on the tune servers."""
+    """Most values kept for fitting, rows times channels: wide streams keep every k-th. For memory; 12,096 was worse on the tune servers."""
     day_bins: int = 48
     """Bins of the hour-of-day profile."""
     week_bins: int = 168

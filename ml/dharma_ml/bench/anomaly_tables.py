@@ -25,7 +25,7 @@ def calibration(streams: list[Labelled], own: dict[str, Scored], tune: set[str])
             proof = [own[s.name].evidence[SETTINGS.refit * 2 :][~_near(s)[SETTINGS.refit * 2 :]] for s in chosen]
             if proof:
                 joined = np.concatenate(proof)
-                rates = [float(np.mean(joined >= -np.log10(nominal))) for nominal in NOMINAL]
+                rates = [float((joined >= -np.log10(nominal)).mean()) for nominal in NOMINAL]
                 rows.append((title, part, len(joined), *(float(f"{rate:.2g}") for rate in rates)))
     notes = ("normal points: outside labelled windows and the 288 points after them, where what was learned still holds the anomaly",)
     return Table(
