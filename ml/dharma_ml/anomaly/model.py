@@ -9,7 +9,7 @@ day of points.
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, SupportsFloat
 
 import numpy as np
 from dharma_ml.anomaly import alarms, detector
@@ -192,7 +192,10 @@ def rating(scored: Scored, settings: Settings = SETTINGS) -> Floats:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")
+    try:
+        return float(value) if isinstance(value, SupportsFloat) else float("nan")
+    except (OverflowError, TypeError, ValueError):
+        return float("nan")
 
 
 def _nothing(count: int) -> Scored:
