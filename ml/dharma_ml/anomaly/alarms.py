@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from dharma_ml.anomaly.settings import Settings
-from dharma_ml.findings import Severity
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from dharma_ml.anomaly.settings import Settings
+from dharma_ml.findings import Severity
 
 Floats = NDArray[np.float64]
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from dharma_ml.anomaly.settings import Settings
 from numpy.typing import NDArray
+
+from dharma_ml.anomaly.settings import Settings
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from dharma_ml.anomaly import alarms, members
 from dharma_ml.anomaly.alarms import Alarm
 from dharma_ml.anomaly.conformal import evidence

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
 from dharma_ml.anomaly import baseline as bases
 from dharma_ml.anomaly import forest as forests
 from dharma_ml.anomaly import subspace as spaces
 from dharma_ml.anomaly.filters import moving_mean
 from dharma_ml.anomaly.settings import MEMBERS, Settings
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from dharma_ml.anomaly.alarms import Alarm, Peaks
 from dharma_ml.anomaly.baseline import Baseline
 from dharma_ml.anomaly.codec import decode, encode
@@ -11,7 +13,6 @@ from dharma_ml.anomaly.forest import Forest
 from dharma_ml.anomaly.members import Fit, Moving
 from dharma_ml.anomaly.settings import MEMBERS
 from dharma_ml.anomaly.subspace import Subspace
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 

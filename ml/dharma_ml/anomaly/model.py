@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Self, SupportsFloat
 
 import numpy as np
+
 from dharma_ml.anomaly import alarms, detector
 from dharma_ml.anomaly.alarms import Alarm
 from dharma_ml.anomaly.detector import DAY, Scored

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from dharma_ml.anomaly.detector import Scored
 from dharma_ml.anomaly.model import AnomalyModel, rating
 from dharma_ml.anomaly.settings import SETTINGS
@@ -20,7 +22,6 @@ from dharma_ml.bench.anomaly_data import Labelled, asd
 from dharma_ml.bench.anomaly_data import nab as read_nab
 from dharma_ml.bench.anomaly_tables import ablation, calibration, fleet, severities
 from dharma_ml.bench.tables import Table
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.ensemble import IsolationForest
+
 from dharma_ml.anomaly import subspace
 from dharma_ml.anomaly.alarms import Peaks, strengths
 from dharma_ml.anomaly.conformal import evidence
 from dharma_ml.anomaly.filters import moving_mean
 from dharma_ml.anomaly.settings import SETTINGS
 from dharma_ml.bench.anomaly_data import Labelled
-from numpy.typing import NDArray
-from scipy import stats
-from sklearn.ensemble import IsolationForest
 
 Floats = NDArray[np.float64]
 WINDOW: Final = 288

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from dharma_ml.anomaly.detector import Scored
 from dharma_ml.anomaly.settings import SETTINGS
 from dharma_ml.bench.anomaly_data import Labelled

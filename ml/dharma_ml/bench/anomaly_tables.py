@@ -4,6 +4,7 @@ import time
 from typing import Final
 
 import numpy as np
+
 from dharma_ml.anomaly.alarms import Peaks, severity, strengths
 from dharma_ml.anomaly.detector import Scored
 from dharma_ml.anomaly.model import AnomalyModel, rating

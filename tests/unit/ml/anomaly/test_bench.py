@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+
 from dharma_ml.bench import anomaly, anomaly_data
 from dharma_ml.bench.tables import Table
 

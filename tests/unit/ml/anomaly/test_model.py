@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dharma_ml.anomaly.maker import AnomalyMaker
 from dharma_ml.anomaly.model import AnomalyModel, rating
 from dharma_ml.anomaly.settings import SETTINGS
 from dharma_ml.findings import Sample
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 STEP = 300.0
 START = 1.7e9

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from dharma_ml.bench.nab import LOW_FN, LOW_FP, STANDARD, Scored, corpus_score, fixed_score, probation
 
 

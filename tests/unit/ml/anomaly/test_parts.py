@@ -4,12 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.ensemble import IsolationForest
+
 from dharma_ml.anomaly import baseline, codec, forest, subspace
 from dharma_ml.anomaly.alarms import Alarm, Peaks, severity, strengths
 from dharma_ml.anomaly.conformal import evidence
 from dharma_ml.anomaly.settings import SETTINGS
 from dharma_ml.findings import Severity
-from sklearn.ensemble import IsolationForest
 
 
 def test_ranks_become_probabilities():

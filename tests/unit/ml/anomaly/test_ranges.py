@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from dharma_ml.bench.ranges import average_precision, best_event_f1, events_at, segments, vus_pr
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dharma_ml.bench.ranges import average_precision, best_event_f1, events_at, segments, vus_pr
 
 
 def flags(count: int, *runs: tuple[int, int]) -> np.ndarray:
