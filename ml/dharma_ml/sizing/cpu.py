@@ -56,7 +56,7 @@ class CpuSizer:
         """Take a day that is over. A day that is not newer than the last is ignored, as is one without points."""
         if not len(values) or (self.days and day <= self.days[-1][0]):
             return
-        if self.pending is not None:
+        if self.pending is not None and len(self.days) >= self.parameters.settle_days:
             self._judge(float(np.mean(values > self.pending)))
         kept = [entry for entry in self.days if entry[0] > day - self.parameters.window_days]
         self.days = [*kept, (day, np.sort(np.asarray(values, dtype=np.float64)))]

@@ -22,6 +22,8 @@ class CpuParameters:
     """Never aim below this share of the target: paying back with the maximum costs more slack than it is worth; grid 0 to 0.35."""
     most: float = 5.0
     """Never aim above so many times the target; grid 3, 5, 10, 20, no difference at 1 %."""
+    settle_days: int = 2
+    """Days seen before shortage is booked: the first is seldom whole, and a request made from its part says little."""
     least_points: int = 100
     """Below it nothing is recommended, as KRR does."""
     least_cores: float = 0.001
