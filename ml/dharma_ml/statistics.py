@@ -15,13 +15,6 @@ def theil_sen(times: Floats, values: Floats) -> tuple[float, float, float]:
     return float(found[0]), float(found[2]), float(found[3])
 
 
-def kendall(times: Floats, values: Floats) -> float:
-    """Give Kendall's tau: the share of pairs that rise less those that fall. 0 for constant values."""
-    found: Any = stats.kendalltau(times, values)
-    tau = float(found[0])
-    return tau if np.isfinite(tau) else 0.0
-
-
 def student(share: float, degrees: int) -> float:
     """Give the quantile of Student's t with that many degrees of freedom (1 at least)."""
     found: Any = stats.t.ppf(share, degrees)

@@ -48,9 +48,14 @@ def memory_series(family: str, random: np.random.Generator) -> Floats:
         case "leak":
             # Deployed anew at random, which frees all; it rises by a share of its level a day, unevenly.
             rise = random.uniform(0.05, 0.2) * level / PER_DAY * random.gamma(0.5, 2.0, length)
-            return base + _restarting(rise, random.random(length) < 1.0 / (6 * PER_DAY))
+            return base + _restarting(rise, restarts(random, length))
         case _:
             raise ValueError(f"there is no family {family}")
+
+
+def restarts(random: np.random.Generator, length: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Draw deployments, one in six days."""
+    return np.asarray(random.random(length) < 1.0 / (6 * PER_DAY), dtype=np.bool_)
 
 
 FAMILIES: Final = ("steady", "daily", "spikes", "steps", "walk", "cache", "leak")
@@ -89,7 +94,8 @@ def leak_table() -> Table:
             values = memory_series(family, _random(family, index))
             history = _history(values)
             for day in range(4, DAYS):
-                if family == "leak" and np.any(values[(day - 4) * PER_DAY : day * PER_DAY][1:] < 0.7 * values[(day - 4) * PER_DAY : day * PER_DAY][:-1]):
+                recent = values[(day - 4) * PER_DAY : day * PER_DAY]
+                if family == "leak" and np.any(np.diff(recent) < -0.08 * recent.mean()):
                     continue
                 asked += 1
                 found += find_leak(history, day * DAY) is not None

@@ -7,7 +7,7 @@ import numpy as np
 
 from dharma_ml.sizing.history import Floats, History
 from dharma_ml.sizing.parameters import LEAK, LeakParameters
-from dharma_ml.statistics import kendall, theil_sen
+from dharma_ml.statistics import theil_sen
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,15 @@ def find_leak(history: History, now: float, limit: float | None = None, paramete
     times, floor = times[first:], floor[first:]
     if len(floor) < parameters.least_buckets:
         return None
+    cycle = round(24 / parameters.bucket_hours)
+    # Against the same hours a day before, so that a daily cycle cancels out.
+    daily = (floor[cycle:] - floor[:-cycle]) / (times[cycle:] - times[:-cycle])
     slope, low, high = theil_sen(times, floor)
-    growth = slope * (times[-1] - times[0])
-    if low <= 0 or kendall(times, floor) < parameters.tau or growth < parameters.growth * float(np.median(floor)):
-        return None
+    third = max(len(daily) // 3, 1)
     # The rise must go on: a cache that fills up rises too, and then stops.
-    recent = max(len(floor) // 3, 4)
-    late, _, _ = theil_sen(times[-recent:], floor[-recent:])
-    if late < 0.3 * slope:
+    goes_on = float(np.median(daily[-third:])) >= parameters.goes_on * float(np.median(daily[:third]))
+    growth = slope * (times[-1] - times[0])
+    if low <= 0 or float(np.mean(daily > 0)) < parameters.rising or not goes_on or growth < parameters.growth * float(np.median(floor)):
         return None
     level = float(history.until(now).since(times[-1] - parameters.bucket_hours * 3600).values.max())
     return Leak(slope, low, high, float(times[0]), *(_left(limit, level, rate) for rate in (slope, high, low)))

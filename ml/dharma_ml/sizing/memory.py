@@ -65,13 +65,23 @@ def recommend_memory(
         return refused
     peak = float(seen.values.max())
     leak = find_leak(seen, now, limit, leaks)
-    killed = max((kill.limit for kill in recent), default=0.0)
     wishes = {
         "Peak": peak * (1 + parameters.margin),
-        "OutOfMemory": max(killed * parameters.oom_ratio, killed + parameters.oom_bytes) if killed else 0.0,
+        "OutOfMemory": _after_kills(recent, parameters),
         "Growth": peak + leak.slope * DAY * parameters.growth_days if leak else 0.0,
         "Floor": parameters.least_bytes,
     }
     because = max(wishes, key=lambda name: wishes[name])
     amount = float(np.ceil(wishes[because]))
     return MemoryRecommendation(request=amount, limit=amount, peak=peak, leak=leak, because=because)
+
+
+def _after_kills(kills: Sequence[OomKill], parameters: MemoryParameters) -> float:
+    """Give what a workload needs that was killed: its demand is unknown, only that it was above the limit, so the margin comes on top."""
+    if not kills:
+        return 0.0
+    highest = max(kill.limit for kill in kills)
+    newest = max(kill.time for kill in kills)
+    again = sum(kill.time > newest - 3 * DAY for kill in kills) > 1
+    ratio = parameters.oom_again if again else parameters.oom_ratio
+    return max(highest * ratio, highest + parameters.oom_bytes) * (1 + parameters.margin)

@@ -40,6 +40,8 @@ class MemoryParameters:
     """Above the observed peak: VPA and KRR both use 15 %."""
     oom_ratio: float = 1.2
     """After an OOM kill, of the limit it died at: VPA's."""
+    oom_again: float = 1.5
+    """After two kills within three days, instead of 1.2: the workload grew by more than a step of 20 % can follow; reasoned."""
     oom_bytes: float = 100 * 1024.0**2
     """After an OOM kill at least so much more: VPA's."""
     growth_days: float = 3.0
@@ -55,12 +57,14 @@ class LeakParameters:
 
     bucket_hours: float = 6.0
     """The lowest reading of each bucket counts: peaks of work come and go, a leak lifts the floor."""
-    least_buckets: int = 8
-    """Two days since the last restart: one day cannot be told from a daily cycle."""
-    restart_drop: float = 0.3
+    least_buckets: int = 12
+    """Three days since the last restart: rises are taken against the day before, and two such days are the least to trust."""
+    restart_drop: float = 0.1
     """A fall by this share between buckets is taken for a restart; only what follows counts."""
-    tau: float = 0.8
-    """Least share of rising pairs less falling ones (Kendall); a random walk of two days reaches it in a few per cent of cases."""
+    rising: float = 0.95
+    """Share of buckets that must lie above those a day before."""
+    goes_on: float = 0.6
+    """The latest third must rise at least at this share of the first third's rate, or it is a cache that fills up."""
     growth: float = 0.05
     """Least growth since the restart, as a share of the level: less is caches filling up."""
 
