@@ -20,8 +20,8 @@ class TenantSeen:
     shares: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
-class Refused(Exception):
-    pass
+class RefusedError(Exception):
+    """Conflict, AlreadyExists or NotFound."""
 
 
 class World:
@@ -54,18 +54,18 @@ class World:
 
     def write_ledger(self, version, ledger):
         if self.tenant.version != version:
-            raise Refused
+            raise RefusedError
         self.edit_tenant(ledger=ledger)
 
     def write_quota(self, write: QuotaWrite):
         live = self.quotas.get(write.namespace)
         if write.resource_version is None:
             if live is not None:
-                raise Refused
+                raise RefusedError
             self.store(write.namespace, QuotaObserved(write.namespace, "", dict(write.hard), {}, {}, write.sequence))
             return
         if live is None or (self.guards and live.resource_version != write.resource_version):
-            raise Refused
+            raise RefusedError
         changed = dataclasses.replace(live, hard=dict(write.hard), sequence=write.sequence)
         if changed != live:
             self.store(write.namespace, changed)
@@ -74,7 +74,7 @@ class World:
         live = self.quotas.get(release.namespace)
         if live is not None:
             if live.resource_version != release.resource_version:
-                raise Refused
+                raise RefusedError
             self.store(release.namespace, None)
 
     def sync(self, namespace):
@@ -169,7 +169,7 @@ class Operator:
             return
         try:
             self.deliver(kind, what)
-        except Refused:
+        except RefusedError:
             if stops:
                 self.queue.clear()
         if fate == "unanswered" and stops:

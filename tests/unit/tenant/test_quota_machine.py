@@ -1,12 +1,13 @@
 """However writes are delayed, lost or cut off, and whoever acts on what he saw long ago: never more than the limit, and nothing is lost."""
 
+import contextlib
 import dataclasses
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from tests.unit.tenant.quota_world import RESOURCES, Operator, Refused, World, settle
+from tests.unit.tenant.quota_world import RESOURCES, Operator, RefusedError, World, settle
 
 from dharma_handlers.tenant import quota
 from dharma_handlers.tenant.quota_amounts import UNLIMITED
@@ -28,7 +29,7 @@ class QuotaMachine(RuleBasedStateMachine):
         warm=st.booleans(),
     )
     def begin(self, pods, services, count, static, warm):
-        shares = {name: 25 for name in NAMES} if static else {}
+        shares = dict.fromkeys(NAMES, 25) if static else {}
         limits = {"pods": pods, "services": services}
         self.world = World(limits, NAMES[:count], "Static" if static else "Elastic", shares, guards=self.guards)
         self.operators = [Operator(self.world), Operator(self.world)]
@@ -135,10 +136,8 @@ class QuotaMachine(RuleBasedStateMachine):
     @rule(index=st.integers(0, 50))
     def arrive(self, index):
         kind, what = self.wire.pop(index % len(self.wire))
-        try:
+        with contextlib.suppress(RefusedError):
             self.operators[0].deliver(kind, what)
-        except Refused:
-            pass
 
     @rule(who=operators)
     def good_round(self, who):
@@ -237,10 +236,6 @@ def without_status(self, resource):
     return max(self.hard.get(resource, UNLIMITED), self.used.get(resource, 0))
 
 
-def created_in_full(facts, seen, targets, _real=quota.QuotaWrite):
-    raise NotImplementedError
-
-
 @pytest.mark.parametrize(
     "broken",
     ["server checks no resourceVersion", "shrinks need no confirmation", "the ledger is not counted", "shrinks leave no mark", "marks lie"],
@@ -252,7 +247,7 @@ def test_each_guard_is_needed(broken, monkeypatch):
     elif broken == "shrinks need no confirmation":
         monkeypatch.setattr(QuotaObserved, "held", without_status)
     elif broken == "the ledger is not counted":
-        monkeypatch.setattr(Ledger, "settled", lambda self, seen, namespace: True)
+        monkeypatch.setattr(Ledger, "settled", lambda *_: True)
     elif broken == "shrinks leave no mark":
         shrink = quota._shrink
 
