@@ -155,7 +155,7 @@ def _ledger(facts: _Facts, hard: Mapping[str, Mapping[str, int]], release: Colle
     entries: dict[str, Allocation] = {}
     for name in facts.namespaces:
         before = facts.ledger.namespaces.get(name)
-        known = before.amounts if before else {}
+        known: Mapping[str, int] = before.amounts if before else {}
         amounts = {resource: facts.committed(name, resource) for resource in known.keys() | facts.limits.keys()}
         if name in hard:
             # What is raised beyond bounds (not limited any more) is on record too, should it be limited again before the raise arrives.

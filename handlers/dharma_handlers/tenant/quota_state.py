@@ -127,12 +127,15 @@ class Step:
 
 def observed_from(manifest: Mapping[str, Any]) -> QuotaObserved:
     """Read a ResourceQuota. Raises KeyError or ValueError when it is none."""
-    metadata, status = manifest["metadata"], manifest.get("status") or {}
-    sequence = (metadata.get("annotations") or {}).get(SEQUENCE, "")
+    metadata: Mapping[str, Any] = manifest["metadata"]
+    annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    spec: Mapping[str, Any] = manifest.get("spec") or {}
+    status: Mapping[str, Any] = manifest.get("status") or {}
+    sequence = annotations.get(SEQUENCE, "")
     return QuotaObserved(
         namespace=metadata["namespace"],
         resource_version=metadata["resourceVersion"],
-        hard=amounts_from((manifest.get("spec") or {}).get("hard") or {}),
+        hard=amounts_from(spec.get("hard") or {}),
         status_hard=amounts_from(status.get("hard") or {}),
         used=amounts_from(status.get("used") or {}),
         sequence=int(sequence) if sequence.isdecimal() else 0,
