@@ -16,6 +16,8 @@ new ledger holds max(committed, raise) for every namespace, so P(i) <= L(i) hold
 
 - A create has no resourceVersion to be guarded by: one that is late could bring back an amount that was given away since, after its
   namespace or project went and came again. So ResourceQuotas are created with zero, which adds nothing whenever it comes, then raised.
+  Zero for all that any plan limits: what is not limited (any more) loses its entry by a raise, which is on record as boundless. (A late
+  create does not know a resource that no plan has and that was limited since: it is boundless until the next step limits it.)
 - A lost raise leaves L(i) above what can come of it. The ResourceQuota is then touched (written with a new annotation): settled.
 
 If more is in use than the limit (it was lowered, or objects were there before), nothing is raised in that resource and each keeps what it
@@ -31,7 +33,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dharma_handlers.tenant.quota_amounts import UNLIMITED
+from dharma_handlers.tenant.quota_amounts import KNOWN, UNLIMITED
 from dharma_handlers.tenant.quota_demand import Share, elastic, fill, static
 from dharma_handlers.tenant.quota_state import Allocation, Ledger, QuotaObserved, QuotaRelease, QuotaWrite, Step
 
@@ -53,7 +55,7 @@ def step(
     """
     facts = _Facts(limits, sorted(set(namespaces)), observed, ledger)
     targets = {name: _target(facts, name, distribution, shares, pressed) for name in limits}
-    create = tuple(QuotaWrite(name, None, dict.fromkeys(sorted(limits), 0), ledger.sequence) for name in facts.absent)
+    create = tuple(QuotaWrite(name, None, dict.fromkeys(sorted(KNOWN | limits.keys()), 0), ledger.sequence) for name in facts.absent)
     shrink = tuple(write for seen in facts.present if (write := _shrink(facts, seen, targets)) is not None)
     release = tuple(
         QuotaRelease(name, observed[name].resource_version if name in observed else None)

@@ -18,6 +18,9 @@ BACKUPS: Final = "count/backups.dharma.io"
 BACKUPS_PER_BLUEPRINT: Final = 5
 """A Backup is a schedule or a single save of one Blueprint: nightly, weekly, monthly, and two by hand."""
 
+KNOWN: Final = frozenset({STORAGE, BLUEPRINTS, DEPLOYMENTS, BACKUPS}.union(*(plan.compute for plan in PLANS.values())))
+"""All resources that some plan limits."""
+
 UNLIMITED: Final = 1 << 100
 """Stands for "no bound" in comparisons and sums: larger than any amount there can be."""
 _UNLIMITED_TEXT: Final = "unlimited"

@@ -54,9 +54,18 @@ def elastic(limit: int, shares: Sequence[Share], names: Sequence[str], resource:
 
 
 def static(limit: int, shares: Sequence[Share], percent: Mapping[str, int]) -> dict[str, int]:
-    """Return each namespace's percentage, rounded down; what rounding leaves stays unassigned. Whoever uses more keeps what it uses."""
-    wanted = {share.namespace: percent_of(limit, percent.get(share.namespace, 0)) for share in shares}
-    return {share.namespace: max(wanted[share.namespace], min(share.hard, share.used)) for share in shares}
+    """Return each namespace's percentage, rounded down; what rounding leaves stays unassigned.
+
+    Whoever uses more than its part keeps what it uses, and as long as that does not fit, the others' unused parts are cut evenly.
+    """
+    free = limit - sum(share.used for share in shares)
+    parts = [percent_of(limit, percent.get(share.namespace, 0)) for share in shares]
+    unused = [max(part - share.used, 0) for part, share in zip(parts, shares, strict=True)]
+    given = unused if sum(unused) <= free else fill(max(free, 0), unused)
+    return {
+        share.namespace: share.used + more if more else min(share.hard, share.used)
+        for share, part, more in zip(shares, parts, given, strict=True)
+    }
 
 
 def fill(amount: int, demands: Sequence[int]) -> list[int]:
@@ -86,7 +95,7 @@ class _Party:
     def of(cls, share: Share, even: int, floor: int) -> "_Party":
         wanted, quarter = share.wanted, -(-share.used // 4)
         headroom = max(floor, quarter)
-        new = share.hard == 0 and share.granted is None and even > 0
+        new = share.hard == share.used == 0 and share.granted is None and even > 0
         return cls(
             name=share.namespace,
             used=share.used,

@@ -7,7 +7,7 @@ from dharma_handlers.tenant.quota import step
 from dharma_handlers.tenant.quota_amounts import UNLIMITED
 from dharma_handlers.tenant.quota_state import Ledger, QuotaObserved, QuotaRelease, QuotaWrite
 
-RESOURCES = ("pods", "services")
+RESOURCES = ("pods", "persistentvolumeclaims")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tests.unit.tenant.quota_world import Operator, World, settle
 
 from dharma_crds.tenant import Tenant
 from dharma_handlers.tenant.quota import step
-from dharma_handlers.tenant.quota_amounts import amount_of, limits_of, text_of
+from dharma_handlers.tenant.quota_amounts import KNOWN, amount_of, limits_of, text_of
 from dharma_handlers.tenant.quota_demand import Share, elastic, fill, static
 from dharma_handlers.tenant.quota_report import refused, usage, within_quota
 from dharma_handlers.tenant.quota_state import (
@@ -146,7 +146,7 @@ def test_a_new_tenant_has_its_division_after_two_writes_per_namespace():
     world = World({"pods": 10, "services": 3}, ("a", "b", "c"))
     operator = Operator(world)
     first = operator.plan()
-    assert first.create == tuple(QuotaWrite(name, None, {"pods": 0, "services": 0}, 0) for name in "abc")
+    assert first.create == tuple(QuotaWrite(name, None, dict.fromkeys(sorted({*KNOWN, "services"}), 0), 0) for name in "abc")
     assert (first.ledger, first.raises) == (None, ())
     settle(world, operator)
     assert {name: dict(quota.hard) for name, quota in world.quotas.items()} == {

@@ -23,14 +23,14 @@ class QuotaMachine(RuleBasedStateMachine):
 
     @initialize(
         pods=st.integers(0, 40),
-        services=st.integers(0, 6),
+        volumes=st.integers(0, 6),
         count=st.integers(1, 4),
         static=st.booleans(),
         warm=st.booleans(),
     )
-    def begin(self, pods, services, count, static, warm):
+    def begin(self, pods, volumes, count, static, warm):
         shares = dict.fromkeys(NAMES, 25) if static else {}
-        limits = {"pods": pods, "services": services}
+        limits = {"pods": pods, "persistentvolumeclaims": volumes}
         self.world = World(limits, NAMES[:count], "Static" if static else "Elastic", shares, guards=self.guards)
         self.operators = [Operator(self.world), Operator(self.world)]
         self.wire = []
