@@ -138,8 +138,10 @@ def test_use_above_four_fifths_gets_more_from_the_idle():
     assert elastic(20, [busy, idle], "ab") == {"a": 14, "b": 6}
 
 
-def test_static_shares_are_rounded_down():
-    assert static(10, [Share("a", 0, 0), Share("b", 0, 0), Share("c", 6, 8)], {"a": 33, "b": 34}) == {"a": 3, "b": 3, "c": 6}
+def test_static_shares_are_rounded_down_and_cut_while_another_uses_more():
+    a, b = Share("a", 0, 0), Share("b", 0, 0)
+    assert static(10, [a, b, Share("c", 2, 8)], {"a": 33, "b": 34}) == {"a": 3, "b": 3, "c": 2}
+    assert static(10, [a, b, Share("c", 6, 8)], {"a": 33, "b": 34}) == {"a": 2, "b": 2, "c": 6}
 
 
 def test_a_new_tenant_has_its_division_after_two_writes_per_namespace():
