@@ -236,6 +236,7 @@ def without_status(self, resource):
     return max(self.hard.get(resource, UNLIMITED), self.used.get(resource, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "broken",
     ["server checks no resourceVersion", "shrinks need no confirmation", "the ledger is not counted", "shrinks leave no mark", "marks lie"],
