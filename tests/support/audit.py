@@ -90,7 +90,7 @@ def _request(line: str) -> Request:
     event = json.loads(line)
     about = event.get("objectRef") or {}
     return Request(
-        user=event["user"]["username"],
+        user=event["user"].get("username", ""),  # a token that is refused names nobody
         verb=event["verb"],
         group=about.get("apiGroup", ""),
         resource=about.get("resource", ""),

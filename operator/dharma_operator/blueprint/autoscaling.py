@@ -1,22 +1,27 @@
 """Which of a Blueprint's Deployments an autoscaler of somebody scales."""
 
-from dharma_operator.controllers import Request
+from collections.abc import Mapping
+
+from dharma_handlers.outcome import Manifest
+from dharma_operator.kube.client import Client
 from dharma_operator.kube.ownership import autoscaled
-from dharma_operator.kube.resources import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER
+from dharma_operator.kube.resources import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, ObjectKey
 
 
-async def autoscaled_deployments(request: Request) -> frozenset[str]:
-    """Name the Deployments that a HorizontalPodAutoscaler points to. Raises ApiError.
+def marked(children: Mapping[ObjectKey, Manifest]) -> frozenset[str]:
+    """Name the Deployments whose number of replicas an autoscaler has written, now or at some time."""
+    return frozenset(key.name for key, live in children.items() if key.resource == DEPLOYMENT and autoscaled(live))
 
-    Autoscalers are asked for only where one has written a number of replicas, so that without any this costs no request. They are not
-    believed for good: one that is deleted leaves its number behind, which then is the spec's again.
+
+async def autoscaled_deployments(client: Client, namespace: str, candidates: frozenset[str]) -> frozenset[str]:
+    """Name those of `candidates` that a HorizontalPodAutoscaler points to. Raises ApiError.
+
+    Without candidates this costs no request. They are not believed for good: an autoscaler that is deleted leaves its number behind, which
+    then is the spec's again.
     """
-    scaled = [key for key, live in request.children.items() if key.resource == DEPLOYMENT and autoscaled(live)]
-    if not scaled:
+    if not candidates:
         return frozenset()
-    listing = await request.client.list(HORIZONTAL_POD_AUTOSCALER, request.owner["metadata"]["namespace"])
+    listing = await client.list(HORIZONTAL_POD_AUTOSCALER, namespace)
     targets = [item["spec"]["scaleTargetRef"] for item in listing.items]
-    named = {
-        target["name"] for target in targets if target["kind"] == DEPLOYMENT.kind and target.get("apiVersion") == DEPLOYMENT.api_version
-    }
-    return frozenset(key.name for key in scaled if key.name in named)
+    ours = (DEPLOYMENT.api_version, DEPLOYMENT.kind)
+    return candidates & {target["name"] for target in targets if (target.get("apiVersion"), target["kind"]) == ours}

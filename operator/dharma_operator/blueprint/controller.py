@@ -21,7 +21,7 @@ from dharma_handlers.outcome import Condition, Manifest, Mode, Outcome
 from dharma_operator.blueprint import credentials
 from dharma_operator.blueprint.access import NamespaceAccess
 from dharma_operator.blueprint.act import Actor, Deeds
-from dharma_operator.blueprint.autoscaling import autoscaled_deployments
+from dharma_operator.blueprint.autoscaling import autoscaled_deployments, marked
 from dharma_operator.blueprint.facts import FactFinder
 from dharma_operator.blueprint.neighbours import Claims
 from dharma_operator.blueprint.observe import Observer
@@ -45,6 +45,8 @@ class _Look:
 
     observed: Observed
     pods: Mapping[str, tuple[Pod, ...]]
+    scaled: frozenset[str]
+    """Deployments that an autoscaler had written to by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,10 @@ class BlueprintController:
             look = await self._look(request, blueprint, look.observed, session)
             look = dataclasses.replace(look, observed=dataclasses.replace(look.observed, done=deeds.done, failures=deeds.failures))
             decision = decide(blueprint, look.observed)
+        while marked(request.store.children(owner_key(request.owner))) != look.scaled:
+            # An autoscaler came while services were asked: its number would be taken for drift.
+            look = await self._look(request, blueprint, look.observed, session)
+            decision = decide(blueprint, look.observed)
         self._remember(blueprint, look.observed, decision)
         return decision
 
@@ -119,7 +125,6 @@ class BlueprintController:
             cluster=await self._facts.facts(request.client, request.settings),
             children=_by_name(request.children),
             namespace_labels=await _namespace_labels(request, blueprint),
-            autoscaled=await autoscaled_deployments(request),
             claimed=Claims(request.store, owner_key(request.owner)),
         )
 
@@ -141,10 +146,12 @@ class BlueprintController:
 
     async def _look(self, request: Request, blueprint: Blueprint, before: Observed, session: aiohttp.ClientSession) -> _Look:
         children = request.store.children(owner_key(request.owner))
-        observed = dataclasses.replace(before, children=_by_name(children))
+        scaled = marked(children)
+        autoscaled = await autoscaled_deployments(request.client, blueprint.namespace, scaled)
+        observed = dataclasses.replace(before, children=_by_name(children), autoscaled=autoscaled)
         pods = {component.name: pods_of(component.name, children) for component in blueprint.spec.components}
         seen = await self._observer.observe(session, scopes(blueprint, observed), pods)
-        return _Look(dataclasses.replace(observed, components=seen), pods)
+        return _Look(dataclasses.replace(observed, components=seen), pods, scaled)
 
     async def _act(self, request: Request, blueprint: Blueprint, look: _Look, decision: Decision, session: aiohttp.ClientSession) -> Deeds:
         actor = Actor(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dharma_operator.blueprint.autoscaling import autoscaled_deployments
+from dharma_operator.blueprint.autoscaling import autoscaled_deployments, marked
 from dharma_operator.kube.compare import trim
 from dharma_operator.kube.resources import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, ObjectKey
 
@@ -20,8 +20,8 @@ BY_HAND = {"manager": "kubectl", "operation": "Update", "subresource": "scale", 
 TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop-pool"}
 
 
-def request(*entries: dict[str, Any], targets: list[dict[str, Any]]) -> Any:
-    """A reconcile of a Blueprint with one pooler; `asked` counts the questions."""
+async def found(*entries: dict[str, Any], targets: list[dict[str, Any]]) -> tuple[frozenset[str], int]:
+    """What is said of one pooler with these managed fields, and how often the API server was asked."""
     asked: list[str] = []
 
     async def listing(resource: Any, namespace: str) -> Any:
@@ -31,23 +31,21 @@ def request(*entries: dict[str, Any], targets: list[dict[str, Any]]) -> Any:
 
     live = {"kind": "Deployment", "metadata": {"name": "shop-pool", "namespace": "acme", "managedFields": list(entries)}, "spec": {}}
     children = {ObjectKey(DEPLOYMENT, "acme", "shop-pool"): trim(live)}
-    owner = {"metadata": {"name": "shop", "namespace": "acme"}}
-    return SimpleNamespace(owner=owner, children=children, client=SimpleNamespace(list=listing), asked=asked)
+    client: Any = SimpleNamespace(list=listing)
+    return await autoscaled_deployments(client, "acme", marked(children)), len(asked)
 
 
 async def test_an_autoscaler_that_points_to_it_decides() -> None:
-    assert await autoscaled_deployments(request(STATUS, AUTOSCALER, targets=[TARGET])) == {"shop-pool"}
+    assert await found(STATUS, AUTOSCALER, targets=[TARGET]) == ({"shop-pool"}, 1)
 
 
 @pytest.mark.parametrize(
-    "targets", [[], [{**TARGET, "name": "web"}], [{**TARGET, "kind": "StatefulSet"}], [{**TARGET, "apiVersion": "dharma.io/v1alpha1"}]]
+    "target", [None, {**TARGET, "name": "web"}, {**TARGET, "kind": "StatefulSet"}, {**TARGET, "apiVersion": "dharma.io/v1alpha1"}]
 )
-async def test_one_that_is_gone_or_points_elsewhere_does_not(targets: list[dict[str, Any]]) -> None:
-    assert await autoscaled_deployments(request(AUTOSCALER, targets=targets)) == frozenset()
+async def test_one_that_is_gone_or_points_elsewhere_does_not(target: dict[str, Any] | None) -> None:
+    assert await found(AUTOSCALER, targets=[target] if target else []) == (frozenset(), 1)
 
 
 @pytest.mark.parametrize("entries", [(), (STATUS,), (BY_HAND,)])
 async def test_without_its_mark_nobody_is_asked(entries: tuple[dict[str, Any], ...]) -> None:
-    made = request(*entries, targets=[TARGET])
-    assert await autoscaled_deployments(made) == frozenset()
-    assert made.asked == []
+    assert await found(*entries, targets=[TARGET]) == (frozenset(), 0)
