@@ -78,9 +78,9 @@ class CpuSizer:
             return 0.0
         newest = self.days[-1][0]
         values = np.concatenate([values for _, values in self.days])
-        weights = np.concatenate([
-            np.full(len(values), 2.0 ** ((day - newest) / self.parameters.half_life_days)) for day, values in self.days
-        ])
+        weights = np.concatenate(
+            [np.full(len(values), 2.0 ** ((day - newest) / self.parameters.half_life_days)) for day, values in self.days]
+        )
         order = np.argsort(values, kind="stable")
         share = np.cumsum(weights[order])
         # 1e-12 takes back what the sum lost to rounding.
