@@ -56,10 +56,10 @@ def run(data: Path, *, scores: Path | None = None, pictures: Path | None = None)
             ("method", "slack, all", "slack, median machine", "short points %", "days with shortage %", "unmet demand %", "target kept %"),
             tuple(rows),
             (
-                f"{len(machines)} machines, {sum(one.days for one in outcomes[SHIPPED])} machine-days, {points} points of 5 min; "
-                f"judged from a machine's third day; time in which a machine is off is not judged.",
-                "Slack: share of the request that was not used. Target kept: share of machines with 0.5 to 1.25 times the target; "
-                "rules without one are held against 1 %.",
+                f"{len(machines)} machines, {sum(one.days for one in outcomes[SHIPPED])} machine-days, {points} points of 5 min.",
+                "Judged from a machine's third day; time in which a machine is off is not judged.",
+                "Slack: share of the request that was not used.",
+                "Target kept: share of machines with 0.5 to 1.25 times the target; rules without one are held against 1 %.",
                 f"Ours takes {1e6 * spent / len(TARGETS) / max(points, 1):.2f} µs a point.",
             ),
         ),
@@ -131,7 +131,7 @@ def _confidence(decisions: Sequence[Decision]) -> Table:
         shares = [float(np.mean(one.values > one.request)) for one in some]
         missed = round(100 * float(np.mean([share > 3 * SHIPPED for share in shares])), 1) if shares else None
         rows.append((f"{low:g} to {min(high, 1):g}", len(some), round(100 * float(np.mean(shares)), 2) if shares else None, missed))
-    columns = ("stated confidence", "machine-days", "short points %", "days beyond 3 × target %")
+    columns = ("stated confidence", "machine-days", "short points %", "days beyond 3 x target %")
     return Table("Stated confidence against what came", columns, tuple(rows))
 
 

@@ -40,7 +40,7 @@ def carried(past: Floats, horizon: int, period: int, parameters: ForecastParamet
     now = float(np.mean(off[-parameters.recent_hours :]))
     lasting = parameters.lasting * float(np.mean(off[-DAY:])) if len(off) >= DAY else 0.0
     left = parameters.damping ** np.arange(1, horizon + 1)
-    return np.maximum(base + left * now + (1 - left) * lasting, 0.0)
+    return np.asarray(np.maximum(base + left * now + (1 - left) * lasting, 0.0), dtype=np.float64)
 
 
 NAIVE: Final[Mapping[str, tuple[int, Method]]] = MappingProxyType(

@@ -43,7 +43,7 @@ class Buckets:
 
     def start(self, bucket: int) -> float:
         """Give the lower end of a bucket: first × (ratio^n − 1) / (ratio − 1)."""
-        return 0.0 if bucket == 0 else self.first * (self.ratio**bucket - 1) / (self.ratio - 1)
+        return 0.0 if bucket == 0 else self.first * (math.pow(self.ratio, bucket) - 1) / (self.ratio - 1)
 
 
 CPU_BUCKETS: Final = Buckets(1000.0, 0.01)
@@ -103,7 +103,7 @@ class Histogram:
             self.total *= scale
             self.reference = moved
             self._narrow()
-        return 2.0 ** ((time - self.reference) / self.half_life)
+        return math.pow(2.0, (time - self.reference) / self.half_life)
 
     def _narrow(self) -> None:
         while self.weights[self._low] < EPSILON and self._low < self._count - 1:
