@@ -80,7 +80,7 @@ def _half_width(past: Floats, values: Floats, method: Method, origins: list[int]
     lead = np.minimum(horizon, DAY - 1)
     half = np.maximum(spread[lead] * factor * growth, parameters.least_share * level)
     # Few days of back-test have not seen bad ones: the guess weighs one day among them.
-    return half + parameters.start_share * level * growth / (1 + len(origins)) ** 3
+    return np.asarray(half + parameters.start_share * level * growth / (1 + len(origins)) ** 3, dtype=np.float64)
 
 
 def conform(errors: Floats, parameters: ForecastParameters = FORECAST) -> tuple[Floats, float]:

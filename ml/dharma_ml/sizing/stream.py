@@ -28,11 +28,17 @@ class Moment(Protocol):
     """What is known beside the samples."""
 
     @property
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Seconds since 1970."""
+        ...
     @property
-    def facts(self) -> Mapping[str, float]: ...
+    def facts(self) -> Mapping[str, float]:
+        """What is set now."""
+        ...
     @property
-    def anomaly_open(self) -> bool: ...
+    def anomaly_open(self) -> bool:
+        """An anomaly of this stream is open."""
+        ...
 
 
 class SizingModel:
@@ -161,7 +167,7 @@ class SizingModel:
         try:
             raw: dict[str, Any] = json.loads(state)
             if raw["version"] != 1:
-                raise ValueError(f"version {raw['version']} is not known")
+                raise ValueError(f"version {raw['version']} is not known")  # noqa: TRY301 - the one sentence below
             own = cls(stream)
             own.cpu = CpuSizer.restore(base64.b64decode(raw["cpu"]))
             own.today = [(float(time), float(value)) for time, value in raw["today"]]

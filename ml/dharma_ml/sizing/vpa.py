@@ -42,7 +42,7 @@ class Buckets:
         return min(int(_log(self.ratio, value * (self.ratio - 1) / self.first + 1)), self.count - 1)
 
     def start(self, bucket: int) -> float:
-        """Give the lower end of a bucket: first × (ratio^n − 1) / (ratio − 1)."""
+        """Give the lower end of a bucket: first x (ratio^n - 1) / (ratio - 1)."""
         return 0.0 if bucket == 0 else self.first * (math.pow(self.ratio, bucket) - 1) / (self.ratio - 1)
 
 

@@ -17,7 +17,7 @@ class Moment:
     anomaly_open: bool = False
 
 
-def samples(start, end, disk=lambda time: 10 * GIB):
+def samples(start, end, disk=lambda _: 10 * GIB):
     random = np.random.default_rng(int(start))
     return [
         Sample(

@@ -32,9 +32,9 @@ def histogram():
 
 
 def test_bucket_bounds():
-    # 0.01 × (1.05^n − 1) / 0.05
+    # 0.01 x (1.05^n - 1) / 0.05
     assert [round(CPU_BUCKETS.start(n), 8) for n in range(4)] == [0.0, 0.01, 0.0205, 0.031525]
-    # ceil(log(1000 × 0.05 / 0.01 + 1) / log 1.05) + 1 = ceil(174.6) + 1; memory: ceil(log(5001) / log 1.05) + 1 as well
+    # ceil(log(1000 x 0.05 / 0.01 + 1) / log 1.05) + 1 = ceil(174.6) + 1; memory: ceil(log(5001) / log 1.05) + 1 as well
     assert CPU_BUCKETS.count == MEMORY_BUCKETS.count == 176
     assert [CPU_BUCKETS.find(value) for value in (0.0, 0.0099, 0.011, 0.0204, 0.021, 5000.0)] == [0, 0, 1, 1, 2, 175]
     assert MEMORY_BUCKETS.start(1) == 1e7
@@ -99,7 +99,7 @@ def test_cpu_target_lower_and_upper_by_hand():
 
 
 def test_the_published_confidence_multipliers():
-    # The recommender's own comment: 12 h of history gives × 3, 24 h × 2, a week × 1.14; 5 min give the lower bound × 0.6.
+    # The recommender's own comment: 12 h of history gives x 3, 24 h x 2, a week x 1.14; 5 min give the lower bound x 0.6.
     for days, factor in ((0.5, 3.0), (1.0, 2.0), (7.0, 8 / 7)):
         one = Vpa(Rules(least_millicores=0))
         one.add_cpu(0.0, 1.0)
