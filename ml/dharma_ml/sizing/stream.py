@@ -31,10 +31,12 @@ class Moment(Protocol):
     def now(self) -> float:
         """Seconds since 1970."""
         ...
+
     @property
     def facts(self) -> Mapping[str, float]:
         """What is set now."""
         ...
+
     @property
     def anomaly_open(self) -> bool:
         """An anomaly of this stream is open."""
