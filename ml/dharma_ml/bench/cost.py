@@ -139,7 +139,10 @@ def _plain(name: str, series: Floats, starts: list[int], method: Callable[[Float
 
 
 def _scored(name: str, series: Floats, starts: list[int], found: list[Forecast], horizon: int = DAY) -> Row:
-    inside = [np.mean((one.low <= series[at : at + horizon]) & (series[at : at + horizon] <= one.high)) for at, one in zip(starts, found, strict=True)]
+    inside = [
+        np.mean((one.low <= series[at : at + horizon]) & (series[at : at + horizon] <= one.high))
+        for at, one in zip(starts, found, strict=True)
+    ]
     width = [np.mean((one.high - one.low) / series[at : at + horizon]) for at, one in zip(starts, found, strict=True)]
     errors = _errors(series, starts, [one.values for one in found], horizon)
     return (name, *errors, round(100 * float(np.mean(inside)), 1), round(100 * float(np.mean(width)), 2))

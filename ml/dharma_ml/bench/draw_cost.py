@@ -15,9 +15,9 @@ def forecast_picture(path: Path, series: Floats, origin: int, found: Forecast) -
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "dharma"  # the same picture at each run
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    plot: Any = pyplot
+    plot: Any = plt
     figure, axes = plot.subplots(figsize=(9, 4))
     ahead = np.arange(origin, origin + len(found.values))
     shown = np.arange(max(origin - 168, 0), min(origin + len(ahead), len(series)))

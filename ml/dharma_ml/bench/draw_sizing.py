@@ -11,9 +11,9 @@ def frontier(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]], ma
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "dharma"  # the same picture at each run
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    plot: Any = pyplot
+    plot: Any = plt
     figure, axes = plot.subplots(figsize=(8, 5))
     styles = {"ours": ("tab:blue", "o-"), "VPA": ("tab:red", "s--"), "fixed percentile": ("tab:grey", "^:")}
     for name, points in curves.items():

@@ -24,8 +24,8 @@ SEED: Final = 20260101
 Decide = Callable[[int, History, list[OomKill]], float]
 
 
-def memory_series(family: str, random: np.random.Generator) -> Floats:
-    """Make 21 days of demand in bytes, 5 min apart, for one of `FAMILIES`."""
+def memory_series(family: str, random: np.random.Generator) -> Floats:  # noqa: PLR0911 - one return a family
+    """Make 21 days of demand in bytes, 5 min apart, for one of `FAMILIES`. Raises ValueError for another."""
     length = DAYS * PER_DAY
     hours = np.arange(length) / 12.0
     level = float(random.uniform(0.4, 4.0)) * GIB
@@ -120,7 +120,7 @@ def disk_table() -> Table:
         origin = 14 * 24
         capacity = float(used[origin] + daily * (0.5 if index % 2 else 1.0) * random.uniform(7, 60))
         full = int(np.argmax(used[origin:] >= capacity)) / 24
-        times = np.arange(1, origin + 1) * 3600.0
+        times = np.arange(1, origin + 1, dtype=np.float64) * 3600.0
         found = forecast_disk(History(times, used[:origin]), origin * 3600.0, capacity)
         if not isinstance(found, DiskForecast):
             refused += 1
@@ -192,7 +192,7 @@ def _restarting(rise: Floats, restarts: np.ndarray[tuple[int], np.dtype[np.bool_
 
 
 def _history(values: Floats) -> History:
-    return History(np.arange(1, len(values) + 1) * (DAY / PER_DAY), np.maximum(values, 0.0))
+    return History(np.arange(1, len(values) + 1, dtype=np.float64) * (DAY / PER_DAY), np.maximum(values, 0.0))
 
 
 def _random(family: str, index: int) -> np.random.Generator:

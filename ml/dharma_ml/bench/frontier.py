@@ -18,7 +18,7 @@ WINDOW: Final = 14
 VPA_TARGETS: Final = (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
 FIXED: Final[dict[str, Callable[[Floats], float]]] = {
     "max of 14 d": baselines.maximum,
-    "p95 × 1.2": baselines.p95_fixed_margin,
+    "p95 x 1.2": baselines.p95_fixed_margin,
     "p99": baselines.p99,
     "KRR (p95)": baselines.krr_cpu,
 }

@@ -28,7 +28,9 @@ def run(data: Path, *, scores: Path | None = None, pictures: Path | None = None)
     """Run all; `pictures` is a folder for the frontier as SVG. Raises FileNotFoundError when the traces are missing."""
     del scores  # for anomalies only
     machines = read_machines(data / "bitbrains" / "cpu.csv.gz")
-    prices = DEFAULT if not (data / "prices" / "opencost_default.json").is_file() else PriceTable.read(data / "prices" / "opencost_default.json")
+    prices = (
+        DEFAULT if not (data / "prices" / "opencost_default.json").is_file() else PriceTable.read(data / "prices" / "opencost_default.json")
+    )
     started = perf_counter()
     decided = {target: [ours(machine, target) for machine in machines] for target in TARGETS}
     spent = perf_counter() - started
@@ -54,10 +56,10 @@ def run(data: Path, *, scores: Path | None = None, pictures: Path | None = None)
             ("method", "slack, all", "slack, median machine", "short points %", "days with shortage %", "unmet demand %", "target kept %"),
             tuple(rows),
             (
-                f"{len(machines)} machines, {sum(one.days for one in outcomes[SHIPPED])} machine-days, {points} points of 5 min; "
-                f"judged from a machine's third day; time in which a machine is off is not judged.",
-                "Slack: share of the request that was not used. Target kept: share of machines with 0.5 to 1.25 times the target; "
-                "rules without one are held against 1 %.",
+                f"{len(machines)} machines, {sum(one.days for one in outcomes[SHIPPED])} machine-days, {points} points of 5 min.",
+                "Judged from a machine's third day; time in which a machine is off is not judged.",
+                "Slack: share of the request that was not used.",
+                "Target kept: share of machines with 0.5 to 1.25 times the target; rules without one are held against 1 %.",
                 f"Ours takes {1e6 * spent / len(TARGETS) / max(points, 1):.2f} µs a point.",
             ),
         ),
@@ -94,14 +96,16 @@ def _equal(curves: dict[str, list[tuple[float, float]]]) -> Table:
     rows: list[tuple[str | float | int | None, ...]] = []
     for shortage in (0.01, 0.02, 0.03, 0.05):
         own, other, plain = (at_shortage(curves[name], shortage) for name in ("ours", "VPA", "fixed percentile"))
-        rows.append((
-            100 * shortage,
-            _rounded(own),
-            _rounded(other),
-            _rounded(plain),
-            None if own is None or other is None else round(100 * (other - own), 2),
-            None if own is None or plain is None else round(100 * (plain - own), 2),
-        ))
+        rows.append(
+            (
+                100 * shortage,
+                _rounded(own),
+                _rounded(other),
+                _rounded(plain),
+                None if own is None or other is None else round(100 * (other - own), 2),
+                None if own is None or plain is None else round(100 * (plain - own), 2),
+            )
+        )
     columns = ("short points %", "ours", "VPA", "fixed percentile", "less than VPA, points", "less than percentile, points")
     return Table("Slack at equal shortage over all machines", columns, tuple(rows), ("Read between measured points, in a straight line.",))
 
@@ -111,7 +115,9 @@ def _machines(machines: Sequence[Machine], outcomes: Sequence[Outcome]) -> Table
         (machine.name, one.days, round(100 * one.shortage, 3), round(one.slack, 3), _band(one.shortage))
         for machine, one in zip(machines, outcomes, strict=True)
     )
-    return Table(f"Each machine at the shipped target of {100 * SHIPPED:g} %", ("machine", "days", "short points %", "slack", "target"), rows)
+    return Table(
+        f"Each machine at the shipped target of {100 * SHIPPED:g} %", ("machine", "days", "short points %", "slack", "target"), rows
+    )
 
 
 def _band(shortage: float) -> str:
@@ -125,7 +131,7 @@ def _confidence(decisions: Sequence[Decision]) -> Table:
         shares = [float(np.mean(one.values > one.request)) for one in some]
         missed = round(100 * float(np.mean([share > 3 * SHIPPED for share in shares])), 1) if shares else None
         rows.append((f"{low:g} to {min(high, 1):g}", len(some), round(100 * float(np.mean(shares)), 2) if shares else None, missed))
-    columns = ("stated confidence", "machine-days", "short points %", "days beyond 3 × target %")
+    columns = ("stated confidence", "machine-days", "short points %", "days beyond 3 x target %")
     return Table("Stated confidence against what came", columns, tuple(rows))
 
 

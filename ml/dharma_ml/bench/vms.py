@@ -41,7 +41,7 @@ def read_machines(path: Path) -> list[Machine]:
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
             try:
-                end = datetime.fromisoformat(row["timestamp"].replace("Z", "+00:00")).timestamp()
+                end = datetime.fromisoformat(row["timestamp"]).timestamp()
                 steps = max(round(float(row["duration_s"]) / STEP), 1)
                 usage, capacity = float(row["cpu_usage_mhz"]), float(row["cpu_capacity_mhz"])
                 rows[row["vm"]].append((end, steps, int(row["cpu_count"]), usage, capacity))
@@ -65,6 +65,6 @@ def _machine(name: str, rows: list[tuple[float, int, int, float, float]]) -> Mac
         name=name,
         usage=clean(times, values),
         capacity=max(row[4] for row in rows),
-        cores=max(max(row[2] for row in rows), 1),
+        cores=max(1, *(row[2] for row in rows)),
         first_day=int(start // 86400),
     )

@@ -14,6 +14,8 @@ from dharma_ml.cost.prices import DEFAULT, PriceTable
 
 Labels = Mapping[str, str]
 NOBODY: Final = ""
+SMALLEST: Final = 1e-9
+"""A node that lists below this an hour has no resources to speak of: its price is idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,8 @@ class Ledger:
         rates: dict[str, Rates] = {}
         for node in nodes:
             rates[node.name] = rates_of(node, self.prices)
-            self._asset(node.name, node_cost(node, rates[node.name]))
+            price = _listed(node)
+            self._asset(node.name, node_cost(node, rates[node.name]) if price is None else price * _amount(node.hours))
         for container in containers:
             charge = charge_container(container, rates.get(container.node) or Rates(self.prices.cpu, self.prices.ram, self.prices.gpu))
             if charge.total:
@@ -199,10 +202,16 @@ def rates_of(node: Node, prices: PriceTable) -> Rates:
     """Give a node's unit prices: the table's, scaled so that they sum to the node's own price where that is known (Appendix A)."""
     cpu, ram = (prices.spot_cpu, prices.spot_ram) if node.spot else (prices.cpu, prices.ram)
     listed = node_cost(Node(node.name, node.cpu, node.ram, node.gpu), Rates(cpu, ram, prices.gpu))
-    if node.price is None or not math.isfinite(node.price) or node.price < 0 or listed <= 0:
+    price = _listed(node)
+    if price is None or listed < SMALLEST:
         return Rates(cpu, ram, prices.gpu)
-    scale = node.price / listed
+    scale = price / listed
     return Rates(cpu * scale, ram * scale, prices.gpu * scale)
+
+
+def _listed(node: Node) -> float | None:
+    """Give the price on the bill, None when there is none that can be one."""
+    return node.price if node.price is not None and math.isfinite(node.price) and node.price >= 0 else None
 
 
 def node_cost(node: Node, rates: Rates) -> float:

@@ -49,22 +49,13 @@ def forecast(past: Floats, horizon: int, parameters: ForecastParameters = FORECA
 
 def choose(past: Floats, parameters: ForecastParameters = FORECAST) -> tuple[str, Method, list[int]]:
     """Choose the method: name, method, and the origins at which it could be back-tested (oldest first)."""
-    best = next(iter(NAIVE.items()))
-    for name, (need, method) in NAIVE.items():
-        if len(past) >= need:  # without a back-test the longest season that is there
-            best = (name, (need, method))
-    candidates = {**NAIVE, **CARRIED}
-    # Candidates are compared on the same days only, those that all of the longer-season ones can be tested on.
-    for least in sorted({need for need, _ in candidates.values() if need <= len(past)}, reverse=True):
-        days = _origins(len(past), least, parameters)
-        if len(days) >= parameters.least_origins:
-            able = {key: entry for key, entry in candidates.items() if entry[0] <= least}
-            errors = {key: _error(past, method, days) for key, (_, method) in able.items()}
-            chosen = min(errors, key=lambda key: errors[key])
-            best = (chosen, able[chosen])
-            break
-    name, (need, method) = best
-    return name, method, _origins(len(past), need, parameters)
+    candidates = {name: entry for name, entry in {**NAIVE, **CARRIED}.items() if len(past) >= entry[0]}
+    days = {name: _origins(len(past), need, parameters) for name, (need, _) in candidates.items()}
+    # Each on all days that it can be tested on: a week-long season is younger, and must not be held against weekdays alone.
+    errors = {name: _error(past, candidates[name][1], at) for name, at in days.items() if len(at) >= parameters.least_origins}
+    # Without a back-test the longest season that is there.
+    name = min(errors, key=lambda key: errors[key]) if errors else [key for key in NAIVE if key in candidates][-1]
+    return name, candidates[name][1], days[name]
 
 
 def _origins(length: int, need: int, parameters: ForecastParameters) -> list[int]:
@@ -74,7 +65,7 @@ def _origins(length: int, need: int, parameters: ForecastParameters) -> list[int
 
 
 def _error(past: Floats, method: Method, origins: list[int]) -> float:
-    return float(sum(np.abs(method(past[:at], DAY) - past[at : at + DAY]).sum() for at in origins))
+    return float(np.mean([np.abs(method(past[:at], DAY) - past[at : at + DAY]).mean() for at in origins]))
 
 
 def _half_width(past: Floats, values: Floats, method: Method, origins: list[int], parameters: ForecastParameters) -> Floats:
@@ -89,7 +80,7 @@ def _half_width(past: Floats, values: Floats, method: Method, origins: list[int]
     lead = np.minimum(horizon, DAY - 1)
     half = np.maximum(spread[lead] * factor * growth, parameters.least_share * level)
     # Few days of back-test have not seen bad ones: the guess weighs one day among them.
-    return half + parameters.start_share * level * growth / (1 + len(origins)) ** 3
+    return np.asarray(half + parameters.start_share * level * growth / (1 + len(origins)) ** 3, dtype=np.float64)
 
 
 def conform(errors: Floats, parameters: ForecastParameters = FORECAST) -> tuple[Floats, float]:

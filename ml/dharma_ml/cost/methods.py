@@ -40,17 +40,21 @@ def carried(past: Floats, horizon: int, period: int, parameters: ForecastParamet
     now = float(np.mean(off[-parameters.recent_hours :]))
     lasting = parameters.lasting * float(np.mean(off[-DAY:])) if len(off) >= DAY else 0.0
     left = parameters.damping ** np.arange(1, horizon + 1)
-    return np.maximum(base + left * now + (1 - left) * lasting, 0.0)
+    return np.asarray(np.maximum(base + left * now + (1 - left) * lasting, 0.0), dtype=np.float64)
 
 
-NAIVE: Final[Mapping[str, tuple[int, Method]]] = MappingProxyType({
-    "naive": (1, naive),
-    "day-naive": (DAY, lambda past, horizon: season(past, horizon, DAY)),
-    "week-naive": (WEEK, lambda past, horizon: season(past, horizon, WEEK)),
-})
+NAIVE: Final[Mapping[str, tuple[int, Method]]] = MappingProxyType(
+    {
+        "naive": (1, naive),
+        "day-naive": (DAY, lambda past, horizon: season(past, horizon, DAY)),
+        "week-naive": (WEEK, lambda past, horizon: season(past, horizon, WEEK)),
+    }
+)
 """By name: hours of past that it needs, and the method."""
 
-CARRIED: Final[Mapping[str, tuple[int, Method]]] = MappingProxyType({
-    "day carried on": (2 * DAY, lambda past, horizon: carried(past, horizon, DAY)),
-    "week carried on": (WEEK + DAY, lambda past, horizon: carried(past, horizon, WEEK)),
-})
+CARRIED: Final[Mapping[str, tuple[int, Method]]] = MappingProxyType(
+    {
+        "day carried on": (2 * DAY, lambda past, horizon: carried(past, horizon, DAY)),
+        "week carried on": (WEEK + DAY, lambda past, horizon: carried(past, horizon, WEEK)),
+    }
+)

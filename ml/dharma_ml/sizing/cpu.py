@@ -78,9 +78,9 @@ class CpuSizer:
             return 0.0
         newest = self.days[-1][0]
         values = np.concatenate([values for _, values in self.days])
-        weights = np.concatenate([
-            np.full(len(values), 2.0 ** ((day - newest) / self.parameters.half_life_days)) for day, values in self.days
-        ])
+        weights = np.concatenate(
+            [np.full(len(values), 2.0 ** ((day - newest) / self.parameters.half_life_days)) for day, values in self.days]
+        )
         order = np.argsort(values, kind="stable")
         share = np.cumsum(weights[order])
         # 1e-12 takes back what the sum lost to rounding.
@@ -113,7 +113,7 @@ class CpuSizer:
         try:
             raw: dict[str, Any] = json.loads(state)
             if raw["version"] != 1:
-                raise ValueError(f"version {raw['version']} is not known")
+                raise ValueError(f"version {raw['version']} is not known")  # noqa: TRY301 - the one sentence below
             days = [(int(day), np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float64)) for day, text in raw["days"]]
             pending = None if raw["pending"] is None else float(raw["pending"])
             numbers = {name: float(raw[name]) for name in ("credit", "short", "kept", "missed")}

@@ -42,7 +42,7 @@ class History:
 
 
 def day_of(times: ArrayLike) -> NDArray[np.int64]:
-    """Number the day in which an interval that ends at each time lies, since 1970 (UTC)."""
+    """Give the number of the day in which an interval that ends at each time lies, since 1970 (UTC)."""
     return np.ceil(np.asarray(times, dtype=np.float64) / DAY).astype(np.int64) - 1
 
 

@@ -52,7 +52,9 @@ def recommend_memory(
     open anomaly: a kill is one, and waiting brings the next.
     """
     seen = history.until(now).since(now - parameters.window_days * DAY)
-    recent = [kill for kill in kills if now - parameters.window_days * DAY <= kill.time <= now and np.isfinite(kill.limit) and kill.limit > 0]
+    recent = [
+        kill for kill in kills if now - parameters.window_days * DAY <= kill.time <= now and np.isfinite(kill.limit) and kill.limit > 0
+    ]
     refused = refusal(
         "memory",
         len(seen),

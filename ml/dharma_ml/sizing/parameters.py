@@ -15,7 +15,7 @@ class CpuParameters:
     half_life_days: float = 4.0
     """A day's weight halves in this time; 3 to 8 gave the same slack, 4 the steadiest shortage."""
     spread_days: float = 3.0
-    """Shortage saved or owed is spent or paid back over so many days (the integral gain of adaptive conformal inference); grid 2, 3, 4, 5."""
+    """Shortage saved or owed is spent or paid back over so many days (adaptive conformal inference); grid 2, 3, 4, 5."""
     aim: float = 0.85
     """Share of the target that is aimed at, so that a change of regime still fits in; grid 0.8, 0.85, 0.9, 1."""
     least: float = 0.1

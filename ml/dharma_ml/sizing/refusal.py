@@ -44,5 +44,7 @@ def refusal(
     if age_seconds > STALE_SECONDS:
         return Refusal(Reason.STALE, f"The newest reading of {resource} is {age_seconds / 3600:.0f} hours old; a day is the most.")
     if anomaly_open:
-        return Refusal(Reason.ANOMALY, f"An anomaly is open: {resource} is not sized from what is not normal. It is sized again when it closes.")
+        return Refusal(
+            Reason.ANOMALY, f"An anomaly is open: {resource} is not sized from what is not normal. It is sized again when it closes."
+        )
     return None

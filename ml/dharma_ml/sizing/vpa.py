@@ -42,8 +42,8 @@ class Buckets:
         return min(int(_log(self.ratio, value * (self.ratio - 1) / self.first + 1)), self.count - 1)
 
     def start(self, bucket: int) -> float:
-        """Give the lower end of a bucket: first × (ratio^n − 1) / (ratio − 1)."""
-        return 0.0 if bucket == 0 else self.first * (self.ratio**bucket - 1) / (self.ratio - 1)
+        """Give the lower end of a bucket: first x (ratio^n - 1) / (ratio - 1)."""
+        return 0.0 if bucket == 0 else self.first * (math.pow(self.ratio, bucket) - 1) / (self.ratio - 1)
 
 
 CPU_BUCKETS: Final = Buckets(1000.0, 0.01)
@@ -103,7 +103,7 @@ class Histogram:
             self.total *= scale
             self.reference = moved
             self._narrow()
-        return 2.0 ** ((time - self.reference) / self.half_life)
+        return math.pow(2.0, (time - self.reference) / self.half_life)
 
     def _narrow(self) -> None:
         while self.weights[self._low] < EPSILON and self._low < self._count - 1:
