@@ -1,6 +1,6 @@
 """Allocation of a bill as the OpenCost specification 0.1 has it (opencost/opencost, spec/opencost-specv01.md).
 
-Total = workloads + idle + overhead. An asset costs amount × hours × rate; a workload is charged the greater of request and usage
+Total = workloads + idle + overhead. An asset costs amount x hours x rate; a workload is charged the greater of request and usage
 of each container and hour, its volumes by their capacity. Idle is what nodes cost beyond that; it is negative where usage above
 requests was charged to more than one container at once, and then says by how much, so that the sum stays the bill.
 """
@@ -215,7 +215,7 @@ def _listed(node: Node) -> float | None:
 
 
 def node_cost(node: Node, rates: Rates) -> float:
-    """Amount × hours × rate, summed over CPU, RAM and GPU."""
+    """Amount x hours x rate, summed over CPU, RAM and GPU."""
     parts = (_amount(node.cpu) * rates.cpu, _amount(node.ram) * rates.ram, _amount(node.gpu) * rates.gpu)
     return _amount(node.hours) * math.fsum(parts)
 
