@@ -104,8 +104,7 @@ def _spread(errors: Floats, parameters: ForecastParameters) -> Floats:
     mean = errors.mean(axis=0)
     reach = parameters.lead_window
     pooled = [mean[max(at - reach, 0) : at + reach + 1].mean() for at in range(len(mean))]
-    typical: Floats = np.maximum(np.array(pooled), 1e-12 + 1e-9 * float(mean.mean()))
-    return typical
+    return np.asarray(np.maximum(np.array(pooled), 1e-12 + 1e-9 * float(mean.mean())), dtype=np.float64)
 
 
 def _quantile(scores: Floats, miss: float) -> float:

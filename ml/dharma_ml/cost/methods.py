@@ -18,17 +18,17 @@ Method = Callable[[Floats, int], Floats]
 
 
 def naive(past: Floats, horizon: int) -> Floats:
-    """Repeat the last hour."""
+    """Give the last hour again and again."""
     return np.full(horizon, past[-1])
 
 
 def season(past: Floats, horizon: int, period: int) -> Floats:
-    """Repeat the last `period` hours."""
+    """Give the last `period` hours again and again."""
     return np.resize(past[-period:], horizon)
 
 
 def carried(past: Floats, horizon: int, period: int, parameters: ForecastParameters = FORECAST) -> Floats:
-    """Repeat the season before, moved by how far the last hours were off theirs.
+    """Give the season before, moved by how far the last hours were off theirs.
 
     What the last three hours were off fades by 5 % an hour; in its place comes half of what the last day was off. That is
     exponential smoothing of the seasonal difference with a damped part (Gardner and McKenzie 1985), with fixed weights.

@@ -58,7 +58,7 @@ class PriceTable:
         except json.JSONDecodeError as error:
             raise ValueError(f"the price table is no JSON: {error}") from error
         if not isinstance(content, dict):
-            raise ValueError("the price table must be a JSON object of prices by key")  # noqa: TRY004 (wrong content, not a wrong call)
+            raise ValueError("the price table must be a JSON object of prices by key")  # noqa: TRY004 - it is the text that is wrong
         return cls().override(content)  # pyright: ignore[reportUnknownArgumentType]
 
     @classmethod

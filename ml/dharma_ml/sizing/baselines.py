@@ -16,15 +16,15 @@ def krr_memory(values: Floats) -> float:
 
 
 def p99(values: Floats) -> float:
-    """Take the 99th percentile: on Bitbrains the best of the fixed rules."""
+    """Give the 99th percentile: on Bitbrains the best of the fixed rules."""
     return float(np.percentile(values, 99))
 
 
 def maximum(values: Floats) -> float:
-    """Take the peak."""
+    """Give the peak."""
     return float(np.max(values))
 
 
 def p95_fixed_margin(values: Floats) -> float:
-    """Take the 95th percentile and 20 %."""
+    """Give the 95th percentile and 20 %."""
     return float(np.percentile(values, 95)) * 1.2
