@@ -62,10 +62,7 @@ def static(limit: int, shares: Sequence[Share], percent: Mapping[str, int]) -> d
     parts = [percent_of(limit, percent.get(share.namespace, 0)) for share in shares]
     unused = [max(part - share.used, 0) for part, share in zip(parts, shares, strict=True)]
     given = unused if sum(unused) <= free else fill(max(free, 0), unused)
-    return {
-        share.namespace: share.used + more if more else min(share.hard, share.used)
-        for share, part, more in zip(shares, parts, given, strict=True)
-    }
+    return {share.namespace: share.used + more if more else min(share.hard, share.used) for share, more in zip(shares, given, strict=True)}
 
 
 def fill(amount: int, demands: Sequence[int]) -> list[int]:

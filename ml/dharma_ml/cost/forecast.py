@@ -93,7 +93,7 @@ def conform(errors: Floats, parameters: ForecastParameters = FORECAST) -> tuple[
     for day in range(2, len(errors)):
         spread = _spread(errors[:day], parameters)
         factor = _quantile(errors[:day] / spread, miss)
-        outside = float(np.mean(errors[day] > spread * factor))
+        outside = np.count_nonzero(errors[day] > spread * factor) / errors.shape[1]
         miss += parameters.step * (parameters.miss - outside)
     spread = _spread(errors, parameters)
     return spread, _quantile(errors / spread, miss)
