@@ -1,17 +1,13 @@
 """However writes are delayed, lost or cut off, and whoever acts on what he saw long ago: never more than the limit, and nothing is lost."""
 
 import contextlib
-import dataclasses
 
-import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from tests.unit.tenant.quota_world import RESOURCES, Operator, RefusedError, World, settle
 
-from dharma_handlers.tenant import quota
 from dharma_handlers.tenant.quota_amounts import UNLIMITED
-from dharma_handlers.tenant.quota_state import Ledger, QuotaObserved
 
 NAMES = ("a", "b", "c", "d")
 names, resources, operators = st.sampled_from(NAMES), st.sampled_from(RESOURCES), st.integers(0, 1)
@@ -230,40 +226,3 @@ def run(machine, examples, **more):
 
 def test_never_more_than_the_limit_and_nothing_is_lost():
     run(QuotaMachine, 120)
-
-
-def without_status(self, resource):
-    return max(self.hard.get(resource, UNLIMITED), self.used.get(resource, 0))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "broken",
-    ["server checks no resourceVersion", "shrinks need no confirmation", "the ledger is not counted", "shrinks leave no mark", "marks lie"],
-)
-def test_each_guard_is_needed(broken, monkeypatch):
-    machine = QuotaMachine
-    if broken == "server checks no resourceVersion":
-        machine = type("Unguarded", (QuotaMachine,), {"guards": False})
-    elif broken == "shrinks need no confirmation":
-        monkeypatch.setattr(QuotaObserved, "held", without_status)
-    elif broken == "the ledger is not counted":
-        monkeypatch.setattr(Ledger, "settled", lambda *_: True)
-    elif broken == "shrinks leave no mark":
-        shrink = quota._shrink
-
-        def unmarked(facts, seen, targets):
-            write = shrink(facts, seen, targets)
-            return write and dataclasses.replace(write, sequence=seen.sequence)
-
-        monkeypatch.setattr(quota, "_shrink", unmarked)
-    elif broken == "marks lie":
-        shrink = quota._shrink
-
-        def boastful(facts, seen, targets):
-            write = shrink(facts, seen, targets)
-            return write and dataclasses.replace(write, sequence=write.sequence + 5)
-
-        monkeypatch.setattr(quota, "_shrink", boastful)
-    with pytest.raises(AssertionError):
-        run(machine, 1500, phases=(Phase.generate,), derandomize=True)
