@@ -84,7 +84,7 @@ class CpuSizer:
         order = np.argsort(values, kind="stable")
         share = np.cumsum(weights[order])
         # 1e-12 takes back what the sum lost to rounding.
-        at = np.count_nonzero(share < (1.0 - tail - 1e-12) * share[-1])
+        at = int(np.count_nonzero(share < (1.0 - tail - 1e-12) * share[-1]))
         return float(values[order][min(at, len(values) - 1)])
 
     @property
