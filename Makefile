@@ -51,8 +51,11 @@ generate: venv ## CRDs, reference pages: everything that is made from the models
 bench: venv cluster images ## benchmarks: ratios, printed and written to benchmarks/results/
 	@$(PYTHON) -m benchmarks
 
+bench-ml: venv ## benchmarks of the models, on ../shared/data or else on small generated sets; tables, pictures
+	@OMP_NUM_THREADS=1 $(PYTHON) -m dharma_ml.bench
+
 lock: venv ## choose the newest allowed dependencies and lock them with hashes
-	@for set in "operator --extra operator" "dev --extra operator --extra cli --group dev"; do \
+	@for set in "operator --extra operator" "dev --extra operator --extra cli --extra ml --group dev"; do \
 	  read -r name extras <<< "$$set"; \
 	  .venv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links pyproject.toml $$extras -o requirements/$$name.txt; done
@@ -64,4 +67,4 @@ venv: .venv/ready ## the Python environment, from locked dependencies
 .venv/ready: requirements/dev.txt requirements/build.txt pyproject.toml
 	@PYTHONPATH=dev python3 -m dharma_dev.venv
 
-.PHONY: help demo demo-clean cluster cluster-down cluster-status cluster-logs images test test-unit check format generate bench lock venv
+.PHONY: help demo demo-clean cluster cluster-down cluster-status cluster-logs images test test-unit check format generate bench bench-ml lock venv

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE_ROOTS = ("crds", "handlers", "operator", "dev")
+SOURCE_ROOTS = ("crds", "handlers", "ml", "operator", "dev")
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -13,10 +13,12 @@ from dharma_crds.tenant.network import Network, NetworkPeer
 from dharma_crds.tenant.plans import PLANS, Plan, PlanQuota
 from dharma_crds.tenant.rules import ROOT_RULES
 from dharma_crds.tenant.spec import Member, Project, TenantSpec
-from dharma_crds.tenant.status import NamespaceStatus, TenantStatus, TenantSummary, Usage
+from dharma_crds.tenant.status import Allocation, Allocations, NamespaceStatus, TenantStatus, TenantSummary, Usage
 
 __all__ = [
     "PLANS",
+    "Allocation",
+    "Allocations",
     "Budget",
     "ContainerLimits",
     "Limits",

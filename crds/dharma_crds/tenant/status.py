@@ -29,6 +29,20 @@ class Usage(Struct):
     hard: str = Field(default="", description="What may be used; empty is unlimited.")
 
 
+class Allocation(Struct):
+    """What one namespace may have."""
+
+    sequence: int = Field(default=0, description="Sequence of the allocations that last gave it more.")
+    amounts: Mapping[str, str] = Field(default={}, description="What it may have at most, by resource; unlimited is without bound.")
+
+
+class Allocations(Struct):
+    """How the quota is divided: the operator's ledger. It is written before a ResourceQuota is raised, so that the sum never exceeds."""
+
+    sequence: int = Field(default=0, description="Grows with each division.")
+    namespaces: Mapping[str, Allocation] = Field(default={}, description="What each namespace may have, by its name.")
+
+
 class TenantSummary(Struct):
     """Used and allowed, for columns."""
 
@@ -43,5 +57,8 @@ class TenantStatus(Status):
 
     namespaces: Annotated[tuple[NamespaceStatus, ...], list_map("name")] = Field(default=(), description="Each namespace of the tenant.")
     quota: Mapping[str, Usage] = Field(default={}, description="Each quota by its name: what is used of what is allowed.")
+    allocations: Allocations | None = Field(
+        default=None, description="How the quota is divided between the namespaces; the operator's own record, not to be edited."
+    )
     summary: TenantSummary | None = Field(default=None, description="The main quotas, for columns.")
     forecast: FreeForm | None = Field(default=None, description="When quotas will be used up at this rate.")

@@ -1,0 +1,1 @@
+"""What a Tenant needs: namespaces, quota, limits, policies, rights."""

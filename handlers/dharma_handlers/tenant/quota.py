@@ -1,0 +1,195 @@
+"""Divides the limits of a Tenant into one ResourceQuota per namespace, so that at no instant more can be in use than the limit.
+
+What is proved. For each limited resource call P(i) what namespace i may come to use: the maximum of its ResourceQuota's `spec.hard`,
+`status.hard` and `status.used`, and of every raise on its way that the API server would still accept. L(i) is its amount in the ledger
+(`status.allocations`), with the sequence q(i) of the ledger that last raised it; a(i) is the sequence in its ResourceQuota's annotation.
+Then, whatever is delayed, lost, stale or cut off, and with any number of operators: P(i) <= L(i). A ledger is only written with raises if
+the sum of L is at most the limit; so the sum of P is, too.
+
+Why. A raise names the resourceVersion that was seen before the ledger that grants it was written. Whoever writes a ResourceQuota
+afterwards changes its resourceVersion, and writes an annotation a(i) >= q(i) only if it knew of that grant. Hence, if a(i) >= q(i) was ever
+observed, each raise granted so far has arrived before that observation or never will ("settled"). From that state, without a new grant, P
+can only fall: admission keeps `used` within `status.hard`, the quota controller copies `spec.hard` to it, a shrink lowers `spec.hard`. So
+`committed(i)`, that is max(hard, status.hard, used) as observed, and L(i) unless settled, is at least P(i) however old the observation is,
+provided the ledger is the current one. That it is, its compare-and-swap ensures (it also makes limits and projects the current ones). The
+new ledger holds max(committed, raise) for every namespace, so P(i) <= L(i) holds again. Two things need care:
+
+- A create has no resourceVersion to be guarded by: one that is late could bring back an amount that was given away since, after its
+  namespace or project went and came again. So ResourceQuotas are created with zero, which adds nothing whenever it comes, then raised.
+  Zero for all that any plan limits: what is not limited (any more) loses its entry by a raise, which is on record as boundless. (A late
+  create does not know a resource that no plan has and that was limited since: it is boundless until the next step limits it.)
+- A lost raise leaves L(i) above what can come of it. The ResourceQuota is then touched (written with a new annotation): settled.
+
+If more is in use than the limit (it was lowered, or objects were there before), nothing is raised in that resource and each keeps what it
+uses until the sum fits. A namespace whose resource has no limit in force yet counts as boundless: nothing is raised until it has.
+A project that goes is released: its ResourceQuota is deleted, then its ledger entry goes. What stays in a retained namespace is no longer
+the tenant's, neither counted nor bounded. Until the ResourceQuota is gone, it counts.
+
+Not in our hands: Kubernetes' own controller recounts `used` from a cache that can lag behind admission for milliseconds, which native
+quotas suffer from, too. A shrink of a namespace that is filling up at that very moment is avoided where possible (`quota_demand`).
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from dharma_handlers.tenant.quota_amounts import KNOWN, UNLIMITED
+from dharma_handlers.tenant.quota_demand import Share, elastic, fill, static
+from dharma_handlers.tenant.quota_state import Allocation, Ledger, QuotaObserved, QuotaRelease, QuotaWrite, Step
+
+
+def step(
+    limits: Mapping[str, int],
+    distribution: Literal["Elastic", "Static"],
+    shares: Mapping[str, int],
+    namespaces: Collection[str],
+    observed: Mapping[str, QuotaObserved],
+    ledger: Ledger,
+    pressed: Mapping[str, Mapping[str, int]],
+) -> Step:
+    """Decide the next writes. See `Step` for how they must be carried out.
+
+    `namespaces`: those of all projects. `shares`: percent, for Static. `observed`: the ResourceQuotas as last seen, which may be stale.
+    `ledger`: of the very Tenant whose resourceVersion will guard the write of the new one. `pressed`: by namespace and resource, the total
+    with which a request that was refused would have fit, 0 if unknown; keep an entry for about a minute, or until that much is in use.
+    """
+    facts = _Facts(limits, sorted(set(namespaces)), observed, ledger)
+    targets = {name: _target(facts, name, distribution, shares, pressed) for name in limits}
+    create = tuple(QuotaWrite(name, None, dict.fromkeys(sorted(KNOWN | limits.keys()), 0), ledger.sequence) for name in facts.absent)
+    shrink = tuple(write for seen in facts.present if (write := _shrink(facts, seen, targets)) is not None)
+    release = tuple(
+        QuotaRelease(name, observed[name].resource_version if name in observed else None)
+        for name in sorted((ledger.namespaces.keys() | observed.keys()) - set(facts.namespaces))
+    )
+    shrinking = {write.namespace for write in shrink}
+    hard = _raised(facts, targets, [seen for seen in facts.present if seen.namespace not in shrinking and seen.enforced(limits)])
+    written = _ledger(facts, hard, release)
+    raises = tuple(
+        QuotaWrite(seen.namespace, seen.resource_version, hard[seen.namespace], written.sequence)
+        for seen in facts.present
+        if written is not None and seen.namespace in hard
+    )
+    return Step(create, shrink, release, written, raises, _waiting(facts, targets, create, shrink))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    limits: Mapping[str, int]
+    namespaces: list[str]
+    observed: Mapping[str, QuotaObserved]
+    ledger: Ledger
+
+    @property
+    def present(self) -> list[QuotaObserved]:
+        return [self.observed[name] for name in self.namespaces if name in self.observed]
+
+    @property
+    def absent(self) -> list[str]:
+        return [name for name in self.namespaces if name not in self.observed]
+
+    def settled(self, namespace: str) -> bool:
+        return self.ledger.settled(self.observed.get(namespace), namespace)
+
+    def committed(self, namespace: str, resource: str) -> int:
+        """Return the most that the namespace can come to use, unless a new ledger grants more."""
+        seen = self.observed.get(namespace)
+        held = seen.held(resource) if seen else 0
+        return held if self.settled(namespace) else max(held, self.ledger.amount(namespace, resource))
+
+
+def _target(
+    facts: _Facts, resource: str, distribution: str, percent: Mapping[str, int], pressed: Mapping[str, Mapping[str, int]]
+) -> dict[str, int]:
+    taking_part = [
+        Share(
+            seen.namespace,
+            seen.used.get(resource, 0),
+            seen.hard.get(resource, UNLIMITED),
+            _granted(facts.ledger, seen.namespace, resource),
+            pressed.get(seen.namespace, {}).get(resource),
+        )
+        for seen in facts.present
+    ]
+    if distribution == "Static":
+        return static(facts.limits[resource], taking_part, percent)
+    reserved = sum(facts.committed(name, resource) for name in facts.absent)
+    return elastic(max(facts.limits[resource] - reserved, 0), taking_part, facts.namespaces, resource)
+
+
+def _granted(ledger: Ledger, namespace: str, resource: str) -> int | None:
+    entry = ledger.namespaces.get(namespace)
+    return entry.amounts.get(resource) if entry else None
+
+
+def _shrink(facts: _Facts, seen: QuotaObserved, targets: Mapping[str, Mapping[str, int]]) -> QuotaWrite | None:
+    """Lower what is above its target, limit what is not limited yet, and settle a grant that never arrived."""
+    hard = dict(seen.hard)
+    for name, target in targets.items():
+        hard[name] = min(hard.get(name, UNLIMITED), target[seen.namespace])
+    granted = facts.ledger.namespaces.get(seen.namespace, Allocation(0, {})).amounts
+    lost = not facts.settled(seen.namespace) and any(amount > seen.held(name) for name, amount in granted.items())
+    if hard == seen.hard and not lost:
+        return None
+    return QuotaWrite(seen.namespace, seen.resource_version, hard, max(seen.sequence, facts.ledger.sequence))
+
+
+def _raised(facts: _Facts, targets: Mapping[str, Mapping[str, int]], receivers: Iterable[QuotaObserved]) -> dict[str, dict[str, int]]:
+    """Return the new `spec.hard` of each namespace that gets more of something: as much of its target as fits beside all commitments."""
+    ready = list(receivers)
+    hard = {seen.namespace: {name: seen.hard[name] for name in facts.limits} for seen in ready}
+    for name, limit in facts.limits.items():
+        room = limit - sum(facts.committed(namespace, name) for namespace in facts.namespaces)
+        if room < 0:
+            continue
+        missing = [max(targets[name][seen.namespace] - facts.committed(seen.namespace, name), 0) for seen in ready]
+        given = missing if sum(missing) <= room else fill(room, missing)
+        for seen, more in zip(ready, given, strict=True):
+            most = facts.committed(seen.namespace, name) + more
+            hard[seen.namespace][name] = max(seen.hard[name], min(targets[name][seen.namespace], most))
+    return {seen.namespace: hard[seen.namespace] for seen in ready if hard[seen.namespace] != seen.hard}
+
+
+def _ledger(facts: _Facts, hard: Mapping[str, Mapping[str, int]], release: Collection[QuotaRelease]) -> Ledger | None:
+    """Return the ledger that covers these raises and all that can come of what was before; None: nothing is raised or released."""
+    if not hard and not any(one.namespace in facts.ledger.namespaces for one in release):
+        return None
+    sequence = max([facts.ledger.sequence, *(seen.sequence for seen in facts.observed.values())]) + 1
+    entries: dict[str, Allocation] = {}
+    for name in facts.namespaces:
+        before = facts.ledger.namespaces.get(name)
+        known: Mapping[str, int] = before.amounts if before else {}
+        amounts = {resource: facts.committed(name, resource) for resource in known.keys() | facts.limits.keys()}
+        if name in hard:
+            # What is raised beyond bounds (not limited any more) is on record too, should it be limited again before the raise arrives.
+            freed = set(facts.observed[name].hard) - set(facts.limits)
+            amounts |= dict.fromkeys(freed, UNLIMITED)
+            amounts |= {resource: max(amounts[resource], amount) for resource, amount in hard[name].items()}
+        kept = {resource: amount for resource, amount in sorted(amounts.items()) if amount > 0 or resource in known}
+        if before or name in hard or (kept and max(kept.values()) < UNLIMITED):
+            entries[name] = Allocation(sequence if name in hard or before is None else before.sequence, kept)
+    return Ledger(sequence, entries)
+
+
+def _waiting(
+    facts: _Facts, targets: Mapping[str, Mapping[str, int]], create: Collection[QuotaWrite], shrink: Collection[QuotaWrite]
+) -> str:
+    if create:
+        return f"the ResourceQuota of {_list(write.namespace for write in create)} is being made"
+    counting = [seen.namespace for seen in facts.present if not seen.enforced(facts.limits)]
+    if counting:
+        return f"Kubernetes has not yet counted what is used in {_list(counting)}"
+    lagging = {write.namespace for write in shrink} | {seen.namespace for seen in facts.present if seen.hard != seen.status_hard}
+    if lagging:
+        return f"the ResourceQuota of {_list(sorted(lagging))} is being changed"
+    short = [
+        name for name, limit in facts.limits.items() if sum(facts.committed(namespace, name) for namespace in facts.namespaces) > limit
+    ]
+    if short:
+        return f"more {_list(short)} in use than allowed; nobody gets more until less is in use or spec.quota is raised"
+    wanting = [name for name, target in targets.items() if any(target[seen.namespace] > seen.hard.get(name, 0) for seen in facts.present)]
+    return f"{_list(wanting)} moves between namespaces" if wanting else ""
+
+
+def _list(names: Iterable[str]) -> str:
+    known = list(names)
+    return ", ".join(known[:3]) + (f" and {len(known) - 3} more" if len(known) > 3 else "")

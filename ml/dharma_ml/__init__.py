@@ -1,0 +1,1 @@
+"""Models of IaC Dharma: numbers in, findings out. Knows nothing of Kubernetes."""

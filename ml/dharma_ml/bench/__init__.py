@@ -1,0 +1,1 @@
+"""Benchmarks: each model beside the simplest things that could do its work."""

@@ -1,0 +1,1 @@
+"""Cost: what each workload costs, and what it will use."""

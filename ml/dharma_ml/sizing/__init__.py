@@ -1,0 +1,1 @@
+"""Sizing: CPU and memory requests, replicas, disks, from the past of one workload."""
