@@ -1,16 +1,13 @@
 """NetworkPolicies: nothing reaches a component's pods, and they reach nothing, but what is named here."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 
 from dharma_crds.blueprint import AccessPeer
 from dharma_handlers import labels
 from dharma_handlers.blueprint.names import PATRONI_PORT, PGBOUNCER_PORT, POSTGRES_PORT, REDIS_PORT
-from dharma_handlers.blueprint.observed import ClusterFacts
 from dharma_handlers.blueprint.scope import Scope
 from dharma_handlers.outcome import Manifest
-
-_API_PORTS_UNKNOWN = (443, 6443)
+from dharma_handlers.peers import api_server, dns, namespace, operator
 
 
 def policy(scope: Scope) -> Manifest:
@@ -67,7 +64,7 @@ def _peer(peer: AccessPeer, own_namespace: Mapping[str, str]) -> Manifest:
         tenant = own_namespace.get(labels.TENANT, "")
         built["namespaceSelector"] = {"matchLabels": {labels.PROJECT: peer.project, labels.TENANT: tenant}}
     elif peer.namespace is not None:
-        built["namespaceSelector"] = {"matchLabels": {labels.NAMESPACE_NAME: peer.namespace}}
+        built |= namespace(peer.namespace)
     if peer.pod_selector is not None:
         built["podSelector"] = {"matchLabels": dict(peer.pod_selector.match_labels)}
     return built
@@ -75,39 +72,11 @@ def _peer(peer: AccessPeer, own_namespace: Mapping[str, str]) -> Manifest:
 
 def _operator(scope: Scope) -> list[Manifest]:
     """Let the operator ask every service how it is. Outside the cluster it comes from a node, which policies do not stop."""
-    operator = scope.observed.cluster.operator
-    if operator is None:
+    peer = operator(scope.observed.cluster)
+    if peer is None:
         return []
-    peer: Manifest = {
-        "namespaceSelector": {"matchLabels": {labels.NAMESPACE_NAME: operator.namespace}},
-        "podSelector": {"matchLabels": dict(operator.pod_labels)},
-    }
     ports = {"postgres": (POSTGRES_PORT, PATRONI_PORT), "pgbouncer": (PGBOUNCER_PORT,), "redis": (REDIS_PORT,)}
     return _rule("from", [peer], *ports[scope.component.type])
-
-
-def dns(cluster: ClusterFacts) -> Manifest:
-    """Allow name lookups: at the cluster's DNS pods, and at its addresses where it does not run in pods."""
-    pods = {
-        "namespaceSelector": {"matchLabels": {labels.NAMESPACE_NAME: "kube-system"}},
-        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-    }
-    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    return {"to": [pods, *(_block(address) for address in sorted(cluster.dns_addresses))], "ports": ports}
-
-
-def api_server(cluster: ClusterFacts) -> list[Manifest]:
-    """Allow the API server, which Patroni keeps its leader in. Its addresses unknown, only its usual ports are."""
-    if not cluster.api_server_endpoints:
-        return [{"ports": [{"protocol": "TCP", "port": port} for port in _API_PORTS_UNKNOWN]}]
-    ports = sorted({port for _, port in cluster.api_server_endpoints})
-    return [
-        {
-            "to": [_block(address) for address, at in sorted(cluster.api_server_endpoints) if at == port],
-            "ports": [{"protocol": "TCP", "port": port}],
-        }
-        for port in ports
-    ]
 
 
 def _rule(direction: str, peers: Iterable[Manifest], *ports: int) -> list[Manifest]:
@@ -120,7 +89,3 @@ def _rule(direction: str, peers: Iterable[Manifest], *ports: int) -> list[Manife
 
 def _pods(selector: Mapping[str, str]) -> Manifest:
     return {"podSelector": {"matchLabels": dict(selector)}}
-
-
-def _block(address: str) -> Manifest:
-    return {"ipBlock": {"cidr": f"{address}/{ipaddress.ip_address(address).max_prefixlen}"}}

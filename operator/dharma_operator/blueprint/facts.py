@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dharma_handlers.blueprint.observed import ClusterFacts, Images, OperatorIdentity
+from dharma_handlers.facts import ClusterFacts, Images, OperatorIdentity
 from dharma_operator.kube.client import Client
 from dharma_operator.kube.resources import ENDPOINT_SLICE, POD, SERVICE, ObjectKey
 from dharma_operator.settings import Settings

@@ -14,11 +14,8 @@ from dharma_crds.blueprint import Blueprint
 from dharma_handlers.blueprint import credentials
 from dharma_handlers.blueprint.decide import decide
 from dharma_handlers.blueprint.observed import (
-    ClusterFacts,
     DatabaseObserved,
-    Images,
     Observed,
-    OperatorIdentity,
     PgBouncerMember,
     PostgresMember,
     PostgresObserved,
@@ -29,6 +26,7 @@ from dharma_handlers.blueprint.patroni import dynamic_configuration
 from dharma_handlers.blueprint.pgbouncer import databases, settings
 from dharma_handlers.blueprint.redis import live_settings
 from dharma_handlers.blueprint.scope import Scope, scopes
+from dharma_handlers.facts import ClusterFacts, Images, OperatorIdentity
 from dharma_handlers.outcome import Manifest
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
