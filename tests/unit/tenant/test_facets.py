@@ -43,7 +43,8 @@ def test_a_namespace_that_hangs_says_on_what():
     hanging = live({"dharma.io/tenant": "acme"}, deletionTimestamp="x")
     hanging["status"] = {"conditions": [{"status": "True", "message": "pods. has 1 resource instances"}]}
     found = place(hanging)
-    assert not found.usable and "pods. has 1" in found.message
+    assert not found.usable
+    assert "pods. has 1" in found.message
 
 
 def test_a_released_namespace_keeps_its_pod_security_alone():
