@@ -21,6 +21,8 @@ class Mode(Enum):
     """Made when absent; from then on another process fills it."""
     UPDATE_ONLY = "UpdateOnly"
     """Made equal when present, not made yet: what it depends on is not ready for the first time."""
+    KEEP = "Keep"
+    """Never made, changed or pruned by an apply: the controller itself writes it, by rules of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Wanted:
 
     manifest: Manifest
     mode: Mode = Mode.APPLY
+    adopt: bool = False
+    """It may be taken over where it exists and belongs to none of our kinds' objects. Otherwise nobody's object is ever taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class Outcome:
     """The complete set of children; others are pruned. None: leave the children as they are (suspended, invalid spec)."""
     correct_drift: bool = True
     """False: differences that did not come from a change of the spec are reported and left."""
+    release: tuple[Manifest, ...] = ()
+    """Children that are let go instead of pruned. Each says what of it stays ours (its name alone: nothing), and is then nobody's child."""
+    hold: bool = False
+    """Tell nothing yet: what comes next comes within moments, and a status for each step would cost more than the steps."""
     status: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The kind's own status fields: without conditions, observedGeneration, drift and the applied revision, which the operator adds."""
     requeue_after: float | None = None

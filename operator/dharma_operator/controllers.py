@@ -1,15 +1,17 @@
 """What a kind's controller is, and the registry of all of them: an explicit mapping, filled by functions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from dharma_handlers.outcome import Manifest, Outcome
+from dharma_operator.engine import Cause
 from dharma_operator.kube.client import Client
 from dharma_operator.kube.resources import ObjectKey, Resource
 from dharma_operator.settings import Settings
 from dharma_operator.store import Store
+from dharma_operator.workqueue import OwnerKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,12 @@ class Request:
     """`spec.suspend` is set: look and report, write nothing and send nothing to a data plane. Returned objects are not applied either."""
 
 
+Wake = Callable[[OwnerKey, Cause], None]
+"""Asks for a run of an object."""
+
+
 class Controller(Protocol):
-    """Decides, for one kind, what should exist and how it stands."""
+    """Decides, for one kind, what should exist and how it stands. What most kinds do not need has a default."""
 
     @property
     def kind(self) -> KindInfo:
@@ -65,6 +71,25 @@ class Controller(Protocol):
     def forget(self, namespace: str, name: str) -> None:
         """Drop what is kept about the object in memory: it is gone. The namespace is empty for a kind of cluster scope."""
         ...
+
+    def serves(self, owner: Manifest, settings: Settings) -> bool:
+        """Tell whether this operator acts for the object. One that is limited to namespaces sees all objects of cluster scope."""
+        del owner, settings
+        return True
+
+    async def leaving(self, request: Request) -> Outcome | None:
+        """Say what to tell of an object that is being deleted; None: nothing. The garbage collector takes its children along."""
+        del request
+        return None
+
+    async def gone(self, client: Client, store: Store, settings: Settings, key: OwnerKey) -> None:
+        """See to what an object left behind that does not exist any more, and that the garbage collector does not take. Raises ApiError."""
+        del client, store, settings, key
+
+    def background(self, client: Client, store: Store, wake: Wake) -> Iterable[Coroutine[None, None, None]]:
+        """Return what is to run beside the reconciles, as long as the process does."""
+        del client, store, wake
+        return ()
 
 
 class Controllers:

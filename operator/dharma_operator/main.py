@@ -13,12 +13,13 @@ from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
 from dharma_operator.blueprint.controller import BlueprintController
 from dharma_operator.controllers import Controller, KindInfo
-from dharma_operator.kube.resources import BACKUP, DHARMA_DEPLOYMENT, TENANT
+from dharma_operator.kube.resources import BACKUP, DHARMA_DEPLOYMENT
 from dharma_operator.logs import configure
 from dharma_operator.placeholder import Placeholder
 from dharma_operator.process import Operator
 from dharma_operator.settings import Settings
 from dharma_operator.store import OWNER_LABELS
+from dharma_operator.tenant.controller import TenantController
 
 _logger = logging.getLogger(__name__)
 
@@ -32,8 +33,9 @@ objects, none of them garbage: a tenth of the time that a start takes."""
 def make_controllers(settings: Settings) -> Iterable[Controller]:
     """Make the controllers of all kinds."""
     del settings
+    yield TenantController()
     yield BlueprintController()
-    for resource in (TENANT, DHARMA_DEPLOYMENT, BACKUP):
+    for resource in (DHARMA_DEPLOYMENT, BACKUP):
         yield Placeholder(KindInfo(resource, OWNER_LABELS[resource]))
 
 

@@ -1,13 +1,13 @@
 """Kinds whose controllers are still to come: accepted, and their status says so."""
 
 from dharma_handlers.outcome import Condition, Outcome
-from dharma_operator.controllers import KindInfo, Request
+from dharma_operator.controllers import Controller, KindInfo, Request
 from dharma_operator.status import READY, RECONCILING, STALLED
 
 NOT_IMPLEMENTED = "NotImplemented"
 
 
-class Placeholder:
+class Placeholder(Controller):
     """Does nothing to objects of a kind, and says so."""
 
     def __init__(self, kind: KindInfo) -> None:

@@ -14,10 +14,13 @@ from dharma_operator.kube.client import Client
 from dharma_operator.kube.resources import (
     CONFIG_MAP,
     DEPLOYMENT,
+    LIMIT_RANGE,
+    NAMESPACE,
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD,
     POD_DISRUPTION_BUDGET,
+    RESOURCE_QUOTA,
     ROLE,
     ROLE_BINDING,
     SERVICE,
@@ -37,10 +40,13 @@ _logger = logging.getLogger(__name__)
 CHILDREN = (
     CONFIG_MAP,
     DEPLOYMENT,
+    LIMIT_RANGE,
+    NAMESPACE,
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD,
     POD_DISRUPTION_BUDGET,
+    RESOURCE_QUOTA,
     ROLE,
     ROLE_BINDING,
     SERVICE,
@@ -62,6 +68,8 @@ class Replica:
     ) -> None:
         """`lease_client` has connections of its own: the renewal of the lease must not queue behind a thousand writes."""
         self._settings = settings
+        self._controllers = controllers
+        self._client = client
         self._metrics = metrics
         self._store = store
         self._engine: Engine | None = None
@@ -86,7 +94,8 @@ class Replica:
         """Start all parts. A part that fails calls `on_failure` and leaves its error in `error`: half an operator is worse than none."""
         self._store.connect(on_change=self._changed, ensure_watch=self._watches.ensure)
         self._watches.start(CHILDREN, self._settings.namespaces)
-        for part in (self._audit.serve(), self._measure_lag(), self._elect()):
+        beside = [part for one in self._controllers for part in one.background(self._client, self._store, self._changed)]
+        for part in (self._audit.serve(), self._measure_lag(), self._elect(), *beside):
             self._background.append(asyncio.create_task(self._guard(part, on_failure)))
 
     async def end(self) -> None:
@@ -120,7 +129,7 @@ class Replica:
 
     async def _lead(self) -> None:
         engine = Engine(self._run, self._metrics, concurrency=self._settings.concurrency, resync_seconds=self._settings.resync_seconds)
-        engine.start_with(self._store.owners())
+        engine.start_with((*self._store.owners(), *self._store.orphaned()))
         serving = asyncio.create_task(engine.serve(), name="engine")
         self._engine, self._serving = engine, serving
         self._metrics.leader(leads=True)

@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 _RUN_SECONDS = 120.0
 """Longest that one reconcile may take: whatever it waits for, others must not wait for it."""
 _SOON = 0.05
-_SHARED_FIELDS = ("revision", "drift", "observedGeneration")
+_SHARED_FIELDS = ("revision", "drift", "observedGeneration", "allocations")
 """Status fields that the runner keeps when the controller says nothing of them."""
 _SUSPENDED = "spec.suspend is set: nothing is changed until it is removed"
 
@@ -80,10 +80,10 @@ class Runner:
         owner = self._store.owner(key)
         self._follow(key, controller, owner)
         if owner is None:
-            return RunResult(gone=True)
+            return await self._gone(key, controller)
+        if not controller.serves(owner, self._settings):
+            return RunResult()
         metadata = owner["metadata"]
-        if metadata.get("deletionTimestamp"):
-            return RunResult()  # the garbage collector takes the children along: there is nothing to do, and so nothing to hang on
         reconcile_id = secrets.token_hex(4)
         with about(kind=key.kind, namespace=key.namespace, name=key.name, generation=metadata.get("generation"), reconcile_id=reconcile_id):
             started = time.monotonic()
@@ -97,6 +97,16 @@ class Runner:
                 result = await self._failed(key, owner, failure, failures, error)
             self._metrics.reconciled(key.kind, ending, time.monotonic() - started)
             return result
+
+    async def _gone(self, key: OwnerKey, controller: Controller) -> RunResult:
+        """See to what is left of an object that does not exist any more."""
+        try:
+            async with asyncio.timeout(_RUN_SECONDS):
+                await controller.gone(self._client, self._store, self._settings, key)
+        except (ApiError, TimeoutError) as error:
+            _logger.warning("what %s left behind cannot be seen to, trying again: %s", key, error)
+            return RunResult(failed=True)
+        return RunResult(gone=True)
 
     def _follow(self, key: OwnerKey, controller: Controller, owner: Manifest | None) -> None:
         """Drop what is remembered of a former object of this name."""
@@ -123,13 +133,18 @@ class Runner:
             reconcile_id=reconcile_id,
             suspended=suspended,
         )
+        if owner["metadata"].get("deletionTimestamp"):
+            return await self._leave(key, controller, request)
         outcome = await controller.reconcile(request)
         if self._has_left(key, owner):
             return RunResult()  # what is made now would come after the garbage collector; that the object is gone is a run of its own
         if suspended:
             outcome = dataclasses.replace(outcome, objects=None)
         done = await self._apply(key, owner, outcome, suspended=suspended)
-        told = await self._write_status(key, owner, done, now)
+        if done.applied.error is not None:
+            await self._tell_of_the_rest(key, owner, done)
+            raise done.applied.error
+        told = {} if outcome.hold else await self._write_status(key, owner, done, now)
         self._log(done, told, time.monotonic() - started)
         if told or done.wrote_children:
             for event in (*outcome.events, *_drift_events(done)):
@@ -138,6 +153,15 @@ class Runner:
             # Answers to own writes hide what others changed just before them: look once more. At rest that look writes nothing.
             return RunResult(after=_SOON)
         return RunResult(after=outcome.requeue_after)
+
+    async def _leave(self, key: OwnerKey, controller: Controller, request: Request) -> RunResult:
+        """Tell of an object that is being deleted. The garbage collector takes its children: nothing is done, and so nothing to hang on."""
+        outcome = await controller.leaving(request)
+        if outcome is None:
+            return RunResult()
+        done = _Done(dataclasses.replace(outcome, objects=None), Applied(), None, suspended=False)
+        told = await self._write_status(key, request.owner, done, request.now)
+        return RunResult(after=_SOON if told is None else outcome.requeue_after)
 
     def _has_left(self, key: OwnerKey, owner: Manifest) -> bool:
         """Tell whether the object has been deleted since this run read it: looking at data services can take seconds."""
@@ -155,6 +179,14 @@ class Runner:
         if applied.drift and outcome.correct_drift:
             self._metrics.drifted(key.kind, len(applied.drift))
         return _Done(outcome, applied, digest, suspended)
+
+    async def _tell_of_the_rest(self, key: OwnerKey, owner: Manifest, done: _Done) -> None:
+        """Write what was seen, though applying failed in some namespace. The conditions are for whoever tells of the failure."""
+        latest = self._store.owner(key)
+        if key.namespace or latest is None or latest["metadata"]["uid"] != owner["metadata"]["uid"]:
+            return
+        live: Mapping[str, Any] = part(latest, "status")
+        await self._patch_status(key, latest, {**live, **done.outcome.status})
 
     async def _write_status(self, key: OwnerKey, owner: Manifest, done: _Done, now: datetime) -> Mapping[str, Any] | None:
         """Bring the status about. Return what was patched, empty for nothing; None when the object changed meanwhile."""

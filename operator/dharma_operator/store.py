@@ -131,6 +131,10 @@ class Store:
             for key in self._objects.get(resource, ()):
                 yield OwnerKey(resource.kind, key.namespace or "", key.name)
 
+    def orphaned(self) -> list[OwnerKey]:
+        """All objects of our kinds that children name and that do not exist."""
+        return [key for key in self._children if self.owner(key) is None]
+
     def children(self, owner: OwnerKey) -> dict[ObjectKey, Manifest]:
         """All objects that name this owner by their labels, at this moment."""
         return dict(self._children.get(owner, _NOTHING))

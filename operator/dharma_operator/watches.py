@@ -13,13 +13,19 @@ from dataclasses import dataclass, field
 from dharma_operator.kube.client import Changed, Client, Listed
 from dharma_operator.kube.compare import trim
 from dharma_operator.kube.errors import ApiError, Forbidden
-from dharma_operator.kube.resources import MANAGED_BY, MANAGED_BY_LABEL, Resource, key_of
+from dharma_operator.kube.resources import MANAGED_BY, MANAGED_BY_LABEL, NAMESPACE, Resource, key_of
 from dharma_operator.metrics import Metrics
 from dharma_operator.store import Store
 
 _logger = logging.getLogger(__name__)
 
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+
+def selector_of(resource: Resource) -> str:
+    """Select what is watched of a kind: our own objects, but all namespaces, as one that a Tenant asks for may be somebody else's."""
+    return "" if resource == NAMESPACE else SELECTOR
+
 
 _PATIENCE_SECONDS = 10.0
 """How long a new right may take until the API server knows of it."""
@@ -56,7 +62,7 @@ class Watches:
     def start(self, resources: Iterable[Resource], namespaces: Iterable[str] = ()) -> None:
         """Watch these kinds, in these namespaces or in all, from now on. Refusals are logged and tried again."""
         for resource in resources:
-            for namespace in tuple(namespaces) or (None,):
+            for namespace in (tuple(namespaces) if resource.namespaced else ()) or (None,):
                 watch = _Watch(resource, namespace, self._clock())
                 watch.task = asyncio.create_task(self._for_ever(watch), name=f"watch {watch}")
                 self._permanent.append(watch)
@@ -134,7 +140,7 @@ class Watches:
             watch.task.cancel()
 
     async def _follow(self, watch: _Watch) -> None:
-        async for item in self._client.watch(watch.resource, watch.namespace, label_selector=SELECTOR, trim=trim):
+        async for item in self._client.watch(watch.resource, watch.namespace, label_selector=selector_of(watch.resource), trim=trim):
             watch.heard = self._clock()
             if isinstance(item, Listed):
                 self._metrics.listed(watch.resource.kind)

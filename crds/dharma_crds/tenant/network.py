@@ -42,5 +42,5 @@ class Network(Struct):
     egress_to: tuple[NetworkPeer, ...] = Field(
         default=(),
         max_length=64,
-        description="Where the tenant's pods may connect to, beside DNS and each other. Default: anywhere, as long as it is empty.",
+        description="Where the tenant's pods may connect to, beside DNS and each other. 0.0.0.0/0 is anywhere. Default: nowhere else.",
     )

@@ -17,7 +17,8 @@ class NamespaceStatus(Struct):
     """One namespace of the tenant."""
 
     name: str = Field(description="Name of the namespace.")
-    project: str = Field(default="", description="The project it belongs to.")
+    uid: str = Field(default="", description="Its uid: whatever it is labelled, this very namespace is the tenant's.")
+    project: str = Field(default="", description="The project it belongs to; empty for one that is leaving the tenant.")
     ready: bool = Field(default=False, description="Whether quota, limits, policies and rights are in place.")
     message: str = Field(default="", description="What it waits for.")
 

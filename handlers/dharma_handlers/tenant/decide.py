@@ -1,95 +1,90 @@
-"""The one decision about a Tenant: what should exist, what is let go, what is to be told."""
+"""The one decision about a Tenant: what should exist, what is let go, how quota moves, what is to be told."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from dharma_crds.tenant import Tenant
-from dharma_handlers.outcome import RETAIN_ANNOTATION, Condition, Manifest, Mode, Outcome, Wanted
-from dharma_handlers.tenant import limits, network, roles
-from dharma_handlers.tenant.namespaces import Placement, hangs_on, placements, released, removed
+from dharma_handlers.outcome import RETAIN_ANNOTATION, Manifest, Mode, Outcome, Wanted
+from dharma_handlers.tenant import limits, network, quota, roles, status
+from dharma_handlers.tenant.namespaces import Placement, placements, released, removed
 from dharma_handlers.tenant.observed import TenantObserved
+from dharma_handlers.tenant.quota_amounts import limits_of
+from dharma_handlers.tenant.quota_state import NAME, Step
 
-
-@dataclass(frozen=True, slots=True)
-class QuotaPart:
-    """What quota adds to the decision."""
-
-    objects: tuple[Wanted, ...] = ()
-    conditions: tuple[Condition, ...] = ()
-    status: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """`quota` and `summary`."""
-    requeue_after: float | None = None
+_SOON_SECONDS = 1.0
+_REFUSED_SECONDS = 15.0
+"""A namespace that belongs to somebody else sends no event when it is handed over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is decided. Until the applier knows of `release` and `adopt`, retained namespaces keep their labels and none is adopted."""
+    """What is decided."""
 
     outcome: Outcome
-    release: tuple[Manifest, ...] = ()
-    """Namespaces to let go: each is applied as it stands, without labels or owner added, and never pruned in the same apply."""
-    adopt: frozenset[str] = frozenset()
-    """Namespaces that may be taken over though somebody else made them."""
+    step: Step
+    """The writes that quota needs, to be carried out as `Step` says, before the outcome is applied."""
 
 
-def decide(tenant: Tenant, observed: TenantObserved, quota: QuotaPart | None = None) -> Decision:
-    """Decide from the spec and what was observed. `ready` and Ready hold once the objects are applied; before, nothing is to be told."""
-    quota = quota or QuotaPart()
+def decide(tenant: Tenant, observed: TenantObserved) -> Decision:
+    """Decide from the spec and what was observed."""
     placed = placements(tenant, observed)
     gone = removed(tenant, observed)
     keep = tenant.spec.deletion_policy == "Retain"
     going = [live for live in gone if "deletionTimestamp" not in live["metadata"]]
     # Marked to stay under a former policy: wanted once more without the mark, so that the next apply may prune it.
-    unmarked = [] if keep else [Wanted(_unmarked(live), Mode.UPDATE_ONLY) for live in going if _marked(live)]
-    wanted = [Wanted(one.manifest) for one in placed if one.manifest is not None]
-    inside = [Wanted(each) for one in placed if one.usable for each in _dressed(tenant, one, observed)]
-    waits = [one for one in (quota.requeue_after, roles.next_expiry(tenant, observed.now)) if one is not None]
-    outcome = Outcome(
-        conditions=(*_conditions(placed, [text for live in gone if (text := hangs_on(live))]), *quota.conditions),
-        objects=(*wanted, *unmarked, *inside, *quota.objects),
-        status={"namespaces": _namespaces(placed, gone), **quota.status},
-        requeue_after=1.0 if unmarked else min(waits, default=None),
-    )
-    release = tuple(released(live) for live in going) if keep else ()
-    return Decision(outcome, release, frozenset(one.namespace for one in placed if one.adopted and one.usable))
-
-
-def _dressed(tenant: Tenant, one: Placement, observed: TenantObserved) -> list[Manifest]:
-    bounds = limits.limit_range(tenant, one.namespace)
-    return [
-        *([bounds] if bounds else []),
-        *network.policies(tenant, one.namespace, observed.cluster),
-        *roles.bindings(tenant, one.project, one.namespace, observed.now),
+    unmarked = [] if keep else [Wanted(released(live), Mode.UPDATE_ONLY) for live in going if _marked(live)]
+    step = _step(tenant, observed, placed, () if keep else gone)
+    inside = {one.namespace: tuple(_dressed(tenant, one, observed)) for one in placed if one.manifest is not None}
+    report = status.report(tenant, observed, placed, gone, inside)
+    namespaces = [Wanted(one.manifest, adopt=True) for one in placed if one.manifest is not None]
+    quotas = [Wanted(_kept(name), Mode.KEEP) for name in sorted({*observed.quotas, *inside})]
+    busy = bool(unmarked) or bool(step.waiting) or not report.settled
+    waits = [
+        roles.next_expiry(tenant, observed.now),
+        _SOON_SECONDS if busy else None,
+        _REFUSED_SECONDS if report.refused else None,
     ]
-
-
-def _conditions(placed: tuple[Placement, ...], hanging: list[str]) -> tuple[Condition, ...]:
-    refused = "; ".join(one.message for one in placed if one.manifest is None)[:1000]
-    waiting = "; ".join([*(one.message for one in placed if one.waiting), *hanging])[:1000]
-    blocked = any(one.waiting for one in placed)
-    if refused:
-        ready = Condition("Ready", "False", "NamespaceRefused", refused)
-    elif blocked:
-        ready = Condition("Ready", "False", "NamespaceTerminating", waiting)
-    else:
-        ready = Condition("Ready", "True", "NamespacesReady", f"{len(placed)} namespace{'' if len(placed) == 1 else 's'} in place")
-    return (
-        ready,
-        Condition("Reconciling", "True", "NamespaceTerminating", waiting) if waiting else Condition("Reconciling", "False", "Settled"),
-        Condition("Stalled", "True", "NamespaceRefused", refused) if refused else Condition("Stalled", "False", "Progressing"),
+    outcome = Outcome(
+        conditions=report.conditions,
+        objects=(*namespaces, *unmarked, *(one for dressed in inside.values() for one in dressed), *quotas),
+        release=tuple(released(live) for live in going) if keep else (),
+        hold=observed.young and not report.settled and not report.refused,
+        status=report.fields,
+        requeue_after=min((one for one in waits if one is not None), default=None),
     )
+    return Decision(outcome, step)
 
 
-def _namespaces(placed: tuple[Placement, ...], gone: tuple[Manifest, ...]) -> list[dict[str, Any]]:
-    own = [{"name": one.namespace, "project": one.project, "ready": one.usable, "message": one.message} for one in placed]
-    leaving = [{"name": live["metadata"]["name"], "project": "", "ready": False, "message": hangs_on(live) or "leaving"} for live in gone]
-    return [*own, *leaving]
+def _step(tenant: Tenant, observed: TenantObserved, placed: tuple[Placement, ...], leaving: tuple[Manifest, ...]) -> Step:
+    """Decide how quota moves. A namespace that is being deleted with all that is in it counts until it is gone."""
+    existing = {one.namespace for one in placed if one.exists}
+    counted = [one.namespace for one in placed if one.manifest is not None]
+    counted += [name for live in leaving if (name := live["metadata"]["name"]) in observed.quotas]
+    shares = {one.namespace: project.share or 0 for one, project in zip(placed, tenant.spec.projects, strict=True)}
+    found = quota.step(
+        limits_of(tenant), tenant.spec.quota.distribution, shares, counted, observed.quotas, observed.ledger, observed.pressed
+    )
+    return dataclasses.replace(found, create=tuple(write for write in found.create if write.namespace in existing))
+
+
+def _dressed(tenant: Tenant, one: Placement, observed: TenantObserved) -> Iterator[Wanted]:
+    """Yield what is wanted in a namespace. In one that is being deleted nothing new is made; rights come last, once quota is enforced."""
+    mode = Mode.UPDATE_ONLY if one.waiting else Mode.APPLY
+    bounds = limits.limit_range(tenant, one.namespace)
+    if bounds:
+        yield Wanted(bounds, mode)
+    for policy in network.policies(tenant, one.namespace, observed.cluster):
+        yield Wanted(policy, mode)
+    seen = observed.quotas.get(one.namespace)
+    enforced = seen is not None and seen.enforced(limits_of(tenant))
+    for binding in roles.bindings(tenant, one.project, one.namespace, observed.now):
+        yield Wanted(binding, mode if enforced else Mode.UPDATE_ONLY)
+
+
+def _kept(namespace: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": NAME, "namespace": namespace}}
 
 
 def _marked(live: Manifest) -> bool:
     return (live["metadata"].get("annotations") or {}).get(RETAIN_ANNOTATION) == "true"
-
-
-def _unmarked(live: Manifest) -> Manifest:
-    return released(live)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dharma_crds import API_VERSION
 from dharma_crds.tenant import Project, Tenant
 from dharma_handlers import labels
 from dharma_handlers.outcome import RETAIN_ANNOTATION, Manifest
@@ -20,19 +21,18 @@ class Placement:
 
     project: str
     namespace: str
+    live: Manifest | None = None
     manifest: Manifest | None = None
     """As wanted; None: it is refused."""
     message: str = ""
     """Why it is refused, or what it waits for."""
     waiting: bool = False
     """It is being deleted: nothing can be made in it."""
-    adopted: bool = False
-    """It exists, is nobody's, and has to be taken over."""
 
     @property
-    def usable(self) -> bool:
-        """Whether objects can be made in it."""
-        return self.manifest is not None and not self.waiting
+    def exists(self) -> bool:
+        """Whether objects can be made in it now."""
+        return self.manifest is not None and self.live is not None and not self.waiting
 
 
 def namespace_of(tenant: Tenant, project: Project) -> str:
@@ -46,12 +46,12 @@ def placements(tenant: Tenant, observed: TenantObserved) -> tuple[Placement, ...
 
 
 def removed(tenant: Tenant, observed: TenantObserved) -> tuple[Manifest, ...]:
-    """Return the live namespaces that are labelled as this Tenant's and belong to no project of it any more."""
+    """Return the live namespaces that are this Tenant's and belong to no project of it any more."""
     wanted = {namespace_of(tenant, project) for project in tenant.spec.projects}
     return tuple(
         live
         for name, live in sorted(observed.namespaces.items())
-        if live is not None and name not in wanted and _labels(live).get(labels.TENANT) == tenant.name
+        if name not in wanted and (_labels(live).get(labels.TENANT) == tenant.name or _recorded(live, observed))
     )
 
 
@@ -80,9 +80,8 @@ def _place(tenant: Tenant, project: Project, observed: TenantObserved) -> Placem
     refusal = _misnamed(name, observed) or _held(tenant, name, live, observed)
     if refusal:
         return Placement(project.name, name, message=f"project {project.name}: {refusal}")
-    adopted = live is not None and _labels(live).get(labels.TENANT) != tenant.name
     hanging = hangs_on(live) if live is not None else None
-    return Placement(project.name, name, _manifest(tenant, project, name), hanging or "", hanging is not None, adopted)
+    return Placement(project.name, name, live, _manifest(tenant, project, name), hanging or "", hanging is not None)
 
 
 def _misnamed(name: str, observed: TenantObserved) -> str:
@@ -93,8 +92,16 @@ def _misnamed(name: str, observed: TenantObserved) -> str:
     return ""
 
 
+def _recorded(live: Manifest, observed: TenantObserved) -> bool:
+    """Whether this very namespace was the Tenant's before: then no label that somebody has put on it since gives it to another."""
+    metadata = live["metadata"]
+    return bool(metadata.get("uid")) and observed.recorded.get(metadata["name"]) == metadata["uid"]
+
+
 def _held(tenant: Tenant, name: str, live: Manifest | None, observed: TenantObserved) -> str:
     """Say who owns the namespace. Empty: this Tenant, or nobody."""
+    if live is not None and _recorded(live, observed):
+        return ""
     found = {} if live is None else _labels(live)
     other = found.get(labels.TENANT, tenant.name)
     if other == tenant.name:
@@ -128,7 +135,21 @@ def _manifest(tenant: Tenant, project: Project, name: str) -> Manifest:
     if tenant.spec.deletion_policy == "Retain":
         # The applier then gives it no owner reference: Kubernetes does not delete it after the Tenant.
         metadata["annotations"] = {RETAIN_ANNOTATION: "true"}
+    else:
+        metadata["ownerReferences"] = [_owner(tenant)]
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def _owner(tenant: Tenant) -> Manifest:
+    """Build a reference that makes a foreground deletion of the Tenant wait for the namespace, and its status say what that hangs on."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Tenant",
+        "name": tenant.name,
+        "uid": tenant.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
 
 def _labels(live: Manifest) -> Mapping[str, str]:

@@ -21,9 +21,7 @@ def policies(tenant: Tenant, name: str, cluster: ClusterFacts) -> list[Manifest]
     whole_tenant: Manifest = {"namespaceSelector": {"matchLabels": {labels.TENANT: tenant.name}}}
     own: Manifest = {"podSelector": {}} if network.isolation == "Project" else whole_tenant
     ingress = [{"from": [own]}, *(_rule("from", peer) for peer in network.ingress_from)]
-    # Anywhere includes other tenants' pods: whether these let it in is decided by their own policies.
-    narrow = [dns(cluster), {"to": [own]}, *(_rule("to", peer) for peer in network.egress_to)]
-    egress = narrow if network.egress_to else [{}]
+    egress = [dns(cluster), {"to": [own]}, *(_rule("to", peer) for peer in network.egress_to)]
     applications = {"matchExpressions": [{"key": labels.COMPONENT, "operator": "DoesNotExist"}]}
     return [
         _policy(tenant, name, DENY, {"podSelector": {}}),

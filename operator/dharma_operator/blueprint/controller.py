@@ -5,7 +5,6 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import aiohttp
 from pydantic import ValidationError
@@ -22,11 +21,12 @@ from dharma_operator.blueprint import credentials
 from dharma_operator.blueprint.access import NamespaceAccess
 from dharma_operator.blueprint.act import Actor, Deeds
 from dharma_operator.blueprint.autoscaling import autoscaled_deployments, marked
-from dharma_operator.blueprint.facts import FactFinder
 from dharma_operator.blueprint.neighbours import Claims
 from dharma_operator.blueprint.observe import Observer
 from dharma_operator.blueprint.pods import Pod, pods_of
-from dharma_operator.controllers import KindInfo, Request
+from dharma_operator.controllers import Controller, KindInfo, Request
+from dharma_operator.facts import FactFinder
+from dharma_operator.invalid import INVALID_SPEC, invalid, told
 from dharma_operator.kube.resources import BLUEPRINT, CONFIG_MAP, MANAGED_BY, MANAGED_BY_LABEL, NAMESPACE, SECRET, ObjectKey
 from dharma_operator.store import OWNER_LABELS, owner_key
 
@@ -58,7 +58,7 @@ class _ConfigMaps:
     names: frozenset[str]
 
 
-class BlueprintController:
+class BlueprintController(Controller):
     """The controller of Blueprints."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class BlueprintController:
         try:
             blueprint = Blueprint.model_validate(request.owner)
         except ValidationError as error:
-            return _invalid(error)
+            return invalid(error, Condition("RevisionAccepted", "False", INVALID_SPEC, told(error)))
         first = await self._preliminary(request, blueprint)
         refused = refusal(blueprint, first)
         if refused is not None:
@@ -216,24 +216,3 @@ def _waits_suspended() -> Outcome:
             Condition("Stalled", "False", "Suspended"),
         )
     )
-
-
-def _invalid(error: ValidationError) -> Outcome:
-    """Tell which fields cannot be understood: the API server's schema refuses them, so a newer or older one let them in."""
-    told = "; ".join(f"{_path(mistake['loc'])}: {mistake['msg']}" for mistake in error.errors(include_url=False, include_input=False))
-    message = f"{told[:900]}; correct the spec"
-    return Outcome(
-        conditions=(
-            Condition("Ready", "False", "InvalidSpec", message),
-            Condition("Reconciling", "False", "InvalidSpec", "the spec must be corrected first"),
-            Condition("Stalled", "True", "InvalidSpec", message),
-            Condition("RevisionAccepted", "False", "InvalidSpec", message),
-        )
-    )
-
-
-def _path(location: tuple[Any, ...]) -> str:
-    text = ""
-    for step in location:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
-    return text

@@ -12,18 +12,20 @@ from dharma_operator.kube.compare import differences_as_sent, trim
 from dharma_operator.kube.errors import AlreadyExists, Conflict
 from dharma_operator.kube.plan import (
     RANKS,
+    SOMEONE_ELSE,
     Child,
     Step,
     child_of,
     prunable,
     rank,
     revision_hash,
+    scope_of,
     state_digest,
     step_for,
     stranger,
     terminating,
 )
-from dharma_operator.kube.resources import MANAGED_BY_LABEL, ObjectKey
+from dharma_operator.kube.resources import MANAGED_BY_LABEL, ObjectKey, key_of
 
 __all__ = ["Applied", "Applier", "Cache", "DriftItem", "revision_hash"]
 
@@ -68,6 +70,8 @@ class Applied:
     """What was found different although the wanted set has not changed: put back, or left if the outcome says so."""
     terminating: tuple[ObjectKey, ...] = ()
     """Wanted, but being deleted: made again once they are gone, which is an event of their own."""
+    error: Exception | None = None
+    """The first thing that went wrong, with the others as notes. What was to be done in other namespaces is done."""
 
 
 @dataclass(slots=True)
@@ -98,8 +102,8 @@ class Applier:
         manager wrote are ever pruned, and none with the retain annotation. `settled`: this very set of objects (`revision_hash`) has been
         applied before, so that every difference is drift; with `outcome.correct_drift` False it is then only reported, nothing written.
 
-        Objects are applied in ranks, workloads last. After an error the rank is finished, then its first error is raised (the others as
-        notes), and nothing is pruned. Raises ValueError when two wanted objects have one name.
+        Objects are applied in ranks, workloads last. After an error in a namespace the rank is finished, and nothing more is applied or
+        pruned there; other namespaces do not suffer from it. Raises ValueError when two wanted objects have one name.
         """
         if outcome.objects is None:
             return Applied()
@@ -117,14 +121,20 @@ class Applier:
         if settled and not outcome.correct_drift:
             return Applied(drift=drift, terminating=held)
         changed: list[ObjectKey] = []
+        failed = _Failures()
         for turn in range(RANKS):
-            batch = [step for step in steps if rank(step.child.key.resource) == turn]
-            done = await self._all([self._write(owner, step, memory, settled=settled) for step in batch])
-            changed += [step.child.key for step, written in zip(batch, done, strict=True) if written]
-        surplus = [key for key in prunable(owner, wanted, children) if children[key]["metadata"]["uid"] not in memory.deleted]
-        gone = await self._all([self._prune(key, children[key], memory) for key in surplus])
-        pruned = tuple(key for key, deleted in zip(surplus, gone, strict=True) if deleted)
-        return Applied(tuple(changed), pruned, drift, held)
+            batch = [step for step in steps if rank(step.child.key.resource) == turn and step.child.scope not in failed.scopes]
+            done = await self._all([(step.child.key, self._write(owner, step, memory, settled=settled)) for step in batch], failed)
+            changed += done
+        let_go = {key_of(manifest) for manifest in outcome.release}
+        surplus = [
+            key
+            for key in prunable(owner, {*wanted, *let_go}, children)
+            if children[key]["metadata"]["uid"] not in memory.deleted and scope_of(key) not in failed.scopes
+        ]
+        pruned = await self._all([(key, self._prune(key, children[key], memory)) for key in surplus], failed)
+        released = await self._all([(key_of(one), self._release(one, children)) for one in outcome.release], failed)
+        return Applied((*changed, *released), tuple(pruned), drift, held, failed.error)
 
     def forget(self, owner_uid: str) -> None:
         """Drop what is remembered about the children of an owner that is gone."""
@@ -174,7 +184,7 @@ class Applier:
             else:
                 return True
         holder = stranger(owner, live)
-        if holder is not None:
+        if holder is not None and not (child.adopt and holder == SOMEONE_ELSE):
             message = f"{child.key} exists already and belongs to {holder}: rename one of the two, or delete that object"
             raise Conflict(409, "NameTaken", message)
         return bool(differences_as_sent(child.manifest, live)) and await self._update(child, live, memory)
@@ -207,16 +217,47 @@ class Applier:
         memory.deleted.add(live["metadata"]["uid"])
         return deleted
 
+    async def _release(self, manifest: Manifest, children: Mapping[ObjectKey, Manifest]) -> bool:
+        """Keep of a child what `manifest` says, nothing of it as a child. Returns whether that changed anything."""
+        live = children.get(key_of(manifest))
+        if live is None:
+            return False
+        metadata = live["metadata"]
+        async with self._slots:
+            try:
+                result = await self._client.apply({**manifest, "metadata": {**manifest["metadata"], "uid": metadata["uid"]}})
+            except Conflict:  # another object has taken the name; its event is on the way
+                return False
+        self._cache.wrote(result)
+        return bool(result["metadata"]["resourceVersion"] != metadata["resourceVersion"])
+
     @staticmethod
-    async def _all(tasks: Sequence[Awaitable[bool]]) -> list[bool]:
-        """Run all to their end, then raise the first error, if any."""
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        errors = [result for result in results if isinstance(result, BaseException)]
-        if errors:
-            for other in errors[1:]:
-                errors[0].add_note(str(other))
-            raise errors[0]
-        return [result for result in results if not isinstance(result, BaseException)]
+    async def _all(tasks: Sequence[tuple[ObjectKey, Awaitable[bool]]], failed: "_Failures") -> list[ObjectKey]:
+        """Run all to their end. Return the keys of those that changed something; add what went wrong to `failed`."""
+        results = await asyncio.gather(*(task for _, task in tasks), return_exceptions=True)
+        keys = [key for key, _ in tasks]
+        for key, result in zip(keys, results, strict=True):
+            if isinstance(result, Exception):
+                failed.add(key, result)
+            elif isinstance(result, BaseException):
+                raise result
+        return [key for key, result in zip(keys, results, strict=True) if result is True]
+
+
+@dataclass(slots=True)
+class _Failures:
+    """What went wrong in one apply, and where."""
+
+    error: Exception | None = None
+    scopes: set[str] = field(default_factory=set[str])
+
+    def add(self, key: ObjectKey, error: Exception) -> None:
+        """Count an error: nothing more is done in that object's namespace."""
+        self.scopes.add(scope_of(key))
+        if self.error is None:
+            self.error = error
+        else:
+            self.error.add_note(str(error))
 
 
 def _by_key(children: Sequence[Child]) -> dict[ObjectKey, Child]:

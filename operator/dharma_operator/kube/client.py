@@ -142,12 +142,18 @@ class Client:
         return await self.patch(key, {"status": status}, subresource="status", uid=uid, resource_version=resource_version)
 
     async def delete(
-        self, key: ObjectKey, *, uid: str | None = None, propagation: Literal["Background", "Foreground", "Orphan"] = "Background"
+        self,
+        key: ObjectKey,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
     ) -> bool:
-        """Delete. False when there was nothing to delete. Raises Conflict when the object of that name has another uid."""
+        """Delete. False when there was nothing to delete. Raises Conflict when the object has another uid or resource version."""
         options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
+        guards = {name: value for name, value in (("uid", uid), ("resourceVersion", resource_version)) if value is not None}
+        if guards:
+            options["preconditions"] = guards
         try:
             await self._write(Call("delete", "DELETE", key.path(), body=options, subject=str(key)), key.resource)
         except NotFound:

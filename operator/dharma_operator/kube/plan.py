@@ -28,6 +28,8 @@ from dharma_operator.kube.wire import Json
 
 _WORKLOADS = frozenset({CRON_JOB, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, STATEFUL_SET})
 RANKS = 3
+SOMEONE_ELSE = "someone else"
+"""Whoever an object belongs to that none of our kinds' objects owns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,12 @@ class Child:
     key: ObjectKey
     manifest: Manifest
     mode: Mode
+    adopt: bool = False
+
+    @property
+    def scope(self) -> str:
+        """The namespace it is in, or that it is: what goes wrong in one namespace must not stop what is done in another."""
+        return scope_of(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,12 @@ def child_of(owner: Manifest, wanted: Wanted) -> Child:
     reachable = owner_namespace is None or owner_namespace == key.namespace
     if reachable and not retained(manifest) and "ownerReferences" not in metadata:
         metadata["ownerReferences"] = [owner_reference(owner)]
-    return Child(key, manifest, wanted.mode)
+    return Child(key, manifest, wanted.mode, wanted.adopt)
+
+
+def scope_of(key: ObjectKey) -> str:
+    """Name the namespace that an object is in, or is; empty for other objects of cluster scope."""
+    return key.namespace or (key.name if key.resource == NAMESPACE else "")
 
 
 def owner_reference(owner: Mapping[str, Any]) -> Manifest:
@@ -97,7 +110,7 @@ def terminating(live: Mapping[str, Any]) -> bool:
 
 
 def stranger(owner: Mapping[str, Any], live: Mapping[str, Any]) -> str | None:
-    """Name whoever the object belongs to, if that is neither this owner nor nobody of us: `Blueprint shop`, `someone else`."""
+    """Name whoever the object belongs to, if that is neither this owner nor nobody of us: `Blueprint shop`, or `SOMEONE_ELSE`."""
     labels: Mapping[str, str] = live["metadata"].get("labels") or {}
     controller = next((item for item in live["metadata"].get("ownerReferences") or () if item.get("controller")), None)
     if controller is not None and controller["uid"] != owner["metadata"]["uid"]:
@@ -105,14 +118,14 @@ def stranger(owner: Mapping[str, Any], live: Mapping[str, Any]) -> str | None:
     name = labels.get(owner_label(owner["kind"]))
     if name is not None and name != owner["metadata"]["name"]:
         return f"{owner['kind']} {name}"
-    return None if labels.get(MANAGED_BY_LABEL) == MANAGED_BY or wrote(live) else "someone else"
+    return None if labels.get(MANAGED_BY_LABEL) == MANAGED_BY or wrote(live) else SOMEONE_ELSE
 
 
 def step_for(child: Child, live: Manifest | None) -> Step | None:
     """Decide what is to be done about one child. None: nothing, or nothing yet."""
     if live is None:
-        return None if child.mode is Mode.UPDATE_ONLY else Step(child, "Create")
-    if child.mode is Mode.CREATE_ONLY or terminating(live):
+        return None if child.mode in {Mode.UPDATE_ONLY, Mode.KEEP} else Step(child, "Create")
+    if child.mode in {Mode.CREATE_ONLY, Mode.KEEP} or terminating(live):
         return None
     fields = differences_as_sent(child.manifest, live)
     return Step(child, "Update", tuple(fields), live) if fields else None
@@ -143,9 +156,10 @@ def rank(resource: Resource) -> int:
 def revision_hash(objects: Sequence[Wanted]) -> str:
     """Hash of a wanted set, for `status.revision.hash`. Independent of the order of objects and of fields.
 
-    What is only created, and then filled by others, does not count: it is never drift, and may be wanted just while it is missing.
+    What is only created, and then filled by others, does not count: it is never drift, and may be wanted just while it is missing. Nor does
+    what the controller writes by itself.
     """
-    counted = (item for item in objects if item.mode is not Mode.CREATE_ONLY)
+    counted = (item for item in objects if item.mode not in {Mode.CREATE_ONLY, Mode.KEEP})
     return _digest(sorted((str(key_of(item.manifest)), item.mode.value, _text(prepared(item.manifest))) for item in counted))
 
 

@@ -1,4 +1,4 @@
-"""What is the same for all Blueprints of a cluster: images, and where API server, DNS and the operator itself are."""
+"""What is the same everywhere in a cluster: images, and where API server, DNS and the operator itself are."""
 
 import asyncio
 import time

@@ -1,0 +1,1 @@
+"""The shell around the decisions about Tenants: what they look at, and how quota is written."""
