@@ -32,7 +32,7 @@ class Wanted:
     manifest: Manifest
     mode: Mode = Mode.APPLY
     adopt: bool = False
-    """It may be taken over where it exists and belongs to none of our kinds' objects. Otherwise nobody's object is ever taken."""
+    """Whose it is was decided with the live object in view: it is taken over as it stands. Otherwise nobody's object is ever taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from dharma_handlers.outcome import Manifest, Mode, Outcome
 from dharma_operator.kube.client import Client
 from dharma_operator.kube.compare import differences_as_sent, trim
 from dharma_operator.kube.errors import AlreadyExists, Conflict
+from dharma_operator.kube.ownership import by_others
 from dharma_operator.kube.plan import (
     RANKS,
-    SOMEONE_ELSE,
     Child,
     Step,
     child_of,
@@ -174,20 +174,30 @@ class Applier:
 
     async def _make(self, owner: Manifest, child: Child, live: Manifest | None, memory: _Memory) -> bool:
         """Apply an object that is not among the owner's children, and so should not exist: nobody's object is ever taken over."""
+        decided = child.adopt and live is not None
         if live is None:
             try:
-                self._written(child, await self._client.apply(child.manifest, force=False), memory)
+                result = await self._client.apply(child.manifest, force=False)
             except Conflict:
                 live = await self._client.get(child.key)
                 if live is None:
                     raise
             else:
+                if child.adopt and by_others(result):
+                    await self._give_back(child, result)
+                self._written(child, result, memory)
                 return True
         holder = stranger(owner, live)
-        if holder is not None and not (child.adopt and holder == SOMEONE_ELSE):
+        if holder is not None and not decided:
             message = f"{child.key} exists already and belongs to {holder}: rename one of the two, or delete that object"
             raise Conflict(409, "NameTaken", message)
         return bool(differences_as_sent(child.manifest, live)) and await self._update(child, live, memory)
+
+    async def _give_back(self, child: Child, result: Manifest) -> None:
+        """Undo an apply that met somebody's object, made since the decision: whose it is, is to be decided with it in view."""
+        metadata = {"name": child.key.name, "uid": result["metadata"]["uid"]}
+        await self._client.apply({"apiVersion": result["apiVersion"], "kind": result["kind"], "metadata": metadata})
+        raise Conflict(409, "NameTaken", f"{child.key} was made by somebody else at this very moment: it is looked at again")
 
     async def _update(self, child: Child, live: Manifest, memory: _Memory) -> bool:
         """Apply to that very object which was seen: should it have been replaced meanwhile, the server answers Conflict."""

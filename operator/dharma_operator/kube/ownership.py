@@ -23,6 +23,11 @@ def wrote(live: Mapping[str, Any], manager: str = FIELD_MANAGER) -> bool:
     return any(entry.get("manager") == manager and not entry.get("subresource") for entry in _entries(live))
 
 
+def by_others(live: Mapping[str, Any], manager: str = FIELD_MANAGER) -> bool:
+    """Whether somebody else than `manager` wrote the object itself, as the server tells it in full."""
+    return any(entry.get("manager") != manager and not entry.get("subresource") for entry in _entries(live))
+
+
 def autoscaled(live: Mapping[str, Any]) -> bool:
     """Whether an autoscaler has set the number of replicas. It may be gone since: then that number simply stayed."""
     return any(entry.get("manager") == _AUTOSCALER and entry.get("subresource") == "scale" for entry in _entries(live))

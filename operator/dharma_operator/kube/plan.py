@@ -28,8 +28,6 @@ from dharma_operator.kube.wire import Json
 
 _WORKLOADS = frozenset({CRON_JOB, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, STATEFUL_SET})
 RANKS = 3
-SOMEONE_ELSE = "someone else"
-"""Whoever an object belongs to that none of our kinds' objects owns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ def terminating(live: Mapping[str, Any]) -> bool:
 
 
 def stranger(owner: Mapping[str, Any], live: Mapping[str, Any]) -> str | None:
-    """Name whoever the object belongs to, if that is neither this owner nor nobody of us: `Blueprint shop`, or `SOMEONE_ELSE`."""
+    """Name whoever the object belongs to, if that is neither this owner nor nobody of us: `Blueprint shop`, `someone else`."""
     labels: Mapping[str, str] = live["metadata"].get("labels") or {}
     controller = next((item for item in live["metadata"].get("ownerReferences") or () if item.get("controller")), None)
     if controller is not None and controller["uid"] != owner["metadata"]["uid"]:
@@ -118,7 +116,7 @@ def stranger(owner: Mapping[str, Any], live: Mapping[str, Any]) -> str | None:
     name = labels.get(owner_label(owner["kind"]))
     if name is not None and name != owner["metadata"]["name"]:
         return f"{owner['kind']} {name}"
-    return None if labels.get(MANAGED_BY_LABEL) == MANAGED_BY or wrote(live) else SOMEONE_ELSE
+    return None if labels.get(MANAGED_BY_LABEL) == MANAGED_BY or wrote(live) else "someone else"
 
 
 def step_for(child: Child, live: Manifest | None) -> Step | None:

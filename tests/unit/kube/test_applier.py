@@ -13,6 +13,7 @@ from dharma_operator.kube.errors import AlreadyExists, Forbidden, Invalid
 from dharma_operator.kube.resources import ObjectKey, key_of
 
 OWNER = {"apiVersion": "dharma.io/v1alpha1", "kind": "Blueprint", "metadata": {"name": "shop", "namespace": "acme", "uid": "u"}}
+TENANT = {"apiVersion": "dharma.io/v1alpha1", "kind": "Tenant", "metadata": {"name": "acme", "uid": "u"}}
 
 
 def fields_of(value: Any) -> dict[str, Any]:
@@ -24,6 +25,7 @@ class ScriptedClient:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.sent: list[Manifest] = []
         self.errors: dict[str, Exception] = {}
         self.rewrite: dict[str, Any] = {}
         self.versions = itertools.count(1)
@@ -41,6 +43,7 @@ class ScriptedClient:
 
     async def apply(self, manifest: Manifest, *, force: bool = True) -> Manifest:
         del force
+        self.sent.append(manifest)
         await self._call("apply", manifest["metadata"]["name"])
         owned = fields_of({**{key: value for key, value in manifest.items() if key in {"data", "spec"}}})
         metadata = {key: value for key, value in manifest["metadata"].items() if key == "labels"}
@@ -122,15 +125,50 @@ async def test_an_error_lets_the_rank_finish_and_stops_there(applier: Applier, c
     client.errors = {"a": Forbidden(403, "Forbidden", "no right"), "c": Invalid(422, "Invalid", "bad")}
     surplus = config_map("old")
     surplus["metadata"] |= {"uid": "u-old", "managedFields": [{"manager": "iac-dharma", "operation": "Apply"}]}
-    with pytest.raises(Forbidden) as caught:
-        await applier.apply(
-            OWNER,
-            outcome(config_map("a"), config_map("b"), config_map("c"), stateful_set("db")),
-            {key_of(surplus): surplus},
-            settled=False,
-        )
+    applied = await applier.apply(
+        OWNER,
+        outcome(config_map("a"), config_map("b"), config_map("c"), stateful_set("db")),
+        {key_of(surplus): surplus},
+        settled=False,
+    )
     assert client.calls == ["apply a", "apply b", "apply c"], "neither the workload nor the prune"
-    assert caught.value.__notes__ == ["bad (422 Invalid)"]
+    assert isinstance(applied.error, Forbidden)
+    assert applied.error.__notes__ == ["bad (422 Invalid)"]
+    assert [key.name for key in applied.changed] == ["b"]
+
+
+def elsewhere(manifest: Manifest, namespace: str) -> Manifest:
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+
+
+async def test_an_error_in_one_namespace_stops_nothing_in_another(applier: Applier, client: ScriptedClient):
+    client.errors = {"one": Forbidden(403, "Forbidden", "no right")}
+    spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("one", "two")]
+    inside = [elsewhere(config_map(f"in-{name}"), name) for name in ("one", "two")]
+    surplus = [elsewhere(config_map(f"old-{name}"), name) for name in ("one", "two")]
+    for old in surplus:
+        old["metadata"] |= {"uid": f"u-{old['metadata']['name']}", "managedFields": [{"manager": "iac-dharma", "operation": "Apply"}]}
+    applied = await applier.apply(TENANT, outcome(*spaces, *inside), {key_of(old): old for old in surplus}, settled=False)
+    assert client.calls == ["apply one", "apply two", "apply in-two", "delete old-two"]
+    assert isinstance(applied.error, Forbidden)
+
+
+async def test_what_the_controller_writes_itself_is_left_alone(applier: Applier, client: ScriptedClient):
+    live = config_map("kept", image="other")
+    live["metadata"] |= {"uid": "u-kept", "managedFields": [{"manager": "iac-dharma", "operation": "Apply"}]}
+    kept = Outcome(conditions=(), objects=(Wanted(config_map("kept"), Mode.KEEP), Wanted(config_map("absent"), Mode.KEEP)))
+    assert await applier.apply(OWNER, kept, {key_of(live): live}, settled=True) == Applied()
+    assert client.calls == []
+
+
+async def test_what_is_let_go_is_not_pruned(applier: Applier, client: ScriptedClient):
+    live = config_map("space")
+    live["metadata"] |= {"uid": "u-space", "resourceVersion": "1", "managedFields": [{"manager": "iac-dharma", "operation": "Apply"}]}
+    freed = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "space", "namespace": live["metadata"]["namespace"]}}
+    released = Outcome(conditions=(), objects=(), release=(freed,))
+    await applier.apply(OWNER, released, {key_of(live): live}, settled=False)
+    assert client.calls == ["apply space"]
+    assert client.sent[-1] == {**freed, "metadata": {**freed["metadata"], "uid": "u-space"}}, "that very object, and nothing of it kept"
 
 
 async def test_writes_in_flight_are_bounded(applier: Applier, client: ScriptedClient):

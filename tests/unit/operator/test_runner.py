@@ -9,7 +9,7 @@ from tests.support.fake_api import FakeApi, FakeClient
 from tests.support.virtual_time import run_virtually
 
 from dharma_handlers.outcome import Condition, Event, Outcome, Wanted
-from dharma_operator.controllers import Controllers, KindInfo
+from dharma_operator.controllers import Controller, Controllers, KindInfo
 from dharma_operator.engine import RunResult
 from dharma_operator.events import Recorder
 from dharma_operator.kube.applier import Applied, DriftItem, revision_hash
@@ -32,7 +32,7 @@ WANTED = (Wanted({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s
 SERVICE_KEY = ObjectKey(SERVICE, "acme", "shop-db")
 
 
-class Scripted:
+class Scripted(Controller):
     """A controller that returns `outcome`, or raises it."""
 
     kind = KindInfo(BLUEPRINT, "dharma.io/blueprint")

@@ -9,7 +9,8 @@ import pytest
 
 from dharma_handlers.blueprint import actions
 from dharma_handlers.blueprint.actions import SecretWrite
-from dharma_operator.blueprint import act, controller, credentials, facts, redis
+from dharma_operator import facts
+from dharma_operator.blueprint import act, controller, credentials, redis
 from dharma_operator.blueprint.act import Actor, CannotActError
 from dharma_operator.blueprint.neighbours import Claims
 from dharma_operator.blueprint.pods import Pod, pods_of

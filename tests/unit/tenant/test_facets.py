@@ -17,33 +17,48 @@ def tenant(**spec):
 
 
 def place(live, wanted=None, **fields):
-    found = TenantObserved(NOW, CLUSTER, "dharma-system", {"acme-shop": live}, **fields)
+    found = TenantObserved(NOW, CLUSTER, "dharma-system", {"acme-shop": live} if live else {}, **fields)
     return placements(wanted or tenant(), found)[0]
 
 
 def live(labels=None, **metadata):
-    return {"metadata": {"name": "acme-shop", "labels": labels or {}, **metadata}}
+    return {"metadata": {"name": "acme-shop", "uid": "n1", "labels": labels or {}, **metadata}}
 
 
 def test_a_namespace_is_taken_only_from_nobody():
-    assert place(None).usable
-    assert place(live()).adopted
-    assert not place(live({"dharma.io/tenant": "acme"})).adopted
+    assert place(None).manifest
+    assert place(live()).exists
+    assert place(live({"dharma.io/tenant": "acme"})).exists
     assert "Tenant other" in place(live({"dharma.io/tenant": "other"}, annotations={"dharma.io/adopt": "acme"})).message
     assert "Tenant other" in place(live(), claims={"acme-shop": "other"}).message
     helm = {"app.kubernetes.io/managed-by": "Helm"}
     assert place(live(helm)).manifest is None
-    assert place(live(helm, annotations={"dharma.io/adopt": "acme"})).usable
+    assert place(live(helm, annotations={"dharma.io/adopt": "acme"})).exists
     assert place(live(ownerReferences=[{"controller": True, "uid": "2", "kind": "App", "name": "x"}])).manifest is None
     for name in ("dharma-system",):
         assert "reserved" in place(None, tenant(projects=[{"name": "shop", "namespace": name}])).message
+
+
+def test_no_label_takes_a_namespace_from_the_tenant_that_had_it():
+    stolen = live({"dharma.io/tenant": "evil"})
+    assert place(stolen, recorded={"acme-shop": "n1"}).exists
+    assert not place(stolen, recorded={"acme-shop": "n0"}).exists, "another namespace of the same name"
+    observed = TenantObserved(NOW, CLUSTER, "dharma-system", {"acme-shop": stolen}, recorded={"acme-shop": "n1"})
+    assert removed(tenant(projects=[]), observed) == (stolen,), "it is let go by whoever had it"
+
+
+def test_a_namespace_that_goes_with_its_tenant_is_waited_for():
+    (owner,) = place(None, tenant(deletionPolicy="Delete")).manifest["metadata"]["ownerReferences"]
+    assert owner["blockOwnerDeletion"]
+    assert owner["uid"] == "1"
+    assert "ownerReferences" not in place(None).manifest["metadata"]
 
 
 def test_a_namespace_that_hangs_says_on_what():
     hanging = live({"dharma.io/tenant": "acme"}, deletionTimestamp="x")
     hanging["status"] = {"conditions": [{"status": "True", "message": "pods. has 1 resource instances"}]}
     found = place(hanging)
-    assert not found.usable
+    assert not found.exists
     assert "pods. has 1" in found.message
 
 
@@ -66,5 +81,5 @@ def test_data_pods_are_denied_but_not_opened():
     deny, allow = policies(tenant(), "acme-shop", CLUSTER)
     assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert allow["spec"]["podSelector"]["matchExpressions"][0]["key"] == "dharma.io/component"
-    assert allow["spec"]["egress"] == [{}]
+    assert len(allow["spec"]["egress"]) == 2, "names and its own tenant, nothing else"
     assert not policies(tenant(network={"isolation": "None"}), "acme-shop", CLUSTER)
