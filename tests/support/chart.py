@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.support.cluster import environment, tool
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "iac-dharma"
@@ -17,7 +18,7 @@ NAME = f"{RELEASE}-iac-dharma"
 
 
 def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["helm", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return subprocess.run([tool("helm"), *map(str, arguments)], capture_output=True, text=True, check=False, env=environment())
 
 
 def rendered(*arguments: str) -> list[dict[str, Any]]:

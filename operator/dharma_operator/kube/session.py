@@ -50,12 +50,13 @@ class Call:
 
 
 class Session:
-    """Connections of one user. An async context manager."""
+    """Connections of one user: up to `connections` for requests, and one for each stream. An async context manager."""
 
     def __init__(self, login: Login, *, on_request: OnRequest | None = None, connections: int = 64) -> None:
         self._login = login
         self._on_request = on_request
-        self._connections = connections
+        # Watches hold a connection each for as long as they last: as many as there are namespaces to look into must not starve the rest.
+        self._slots = asyncio.Semaphore(connections)
         self._info: kopf.ConnectionInfo | None = None
         self._http: aiohttp.ClientSession | None = None
         self._logins = 0
@@ -82,7 +83,8 @@ class Session:
         while True:
             logins = self._logins
             try:
-                async with self._answer(call, aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)) as response:
+                limits = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+                async with self._slots, self._answer(call, limits) as response:
                     return json.loads(await response.read())
             except Unauthorized:
                 if renewed:
@@ -177,7 +179,7 @@ class Session:
 
     def _connect(self, info: kopf.ConnectionInfo) -> aiohttp.ClientSession:
         secure = info.server.startswith("https:")
-        connector = aiohttp.TCPConnector(limit=self._connections, ssl=info.as_ssl_context() if secure else False)
+        connector = aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context() if secure else False)
         return aiohttp.ClientSession(
             connector=connector, trust_env=info.trust_env, headers={"User-Agent": f"dharma-operator/{__version__}"}, auto_decompress=True
         )
