@@ -21,6 +21,7 @@ from dharma_operator.kube.client import Changed, Client, Listed
 from dharma_operator.kube.errors import AlreadyExists, ApiError, Forbidden
 from dharma_operator.kube.resources import (
     BLUEPRINT,
+    EVENT,
     NAMESPACE,
     PERSISTENT_VOLUME_CLAIM,
     POD,
@@ -140,6 +141,31 @@ def pod(name: str, namespace: str, **requests: str) -> Manifest:
     }
 
 
+def replica_set(name: str, namespace: str, *, replicas: int, **requests: str) -> Manifest:
+    """A ReplicaSet of such pods: what it cannot make it tells by an event."""
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod(name, namespace, **requests)["spec"]},
+        },
+    }
+
+
+async def refused_by_event(client: Client, namespace: str) -> None:
+    """Wait until a controller has told that quota refused it."""
+
+    async def told() -> bool:
+        events = await client.list(EVENT, namespace, field_selector="reason=FailedCreate")
+        return any("exceeded quota" in (item.get("note") or "") for item in events.items)
+
+    await wait_until(told, f"an event in {namespace} tells of a refused pod", seconds=10, every=0.05)
+
+
 def claim(name: str, namespace: str, size: str = "1Mi") -> Manifest:
     """A claim of a class that does not exist: it counts, and nothing is provided."""
     spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "nobody", "resources": {"requests": {"storage": size}}}
@@ -149,7 +175,7 @@ def claim(name: str, namespace: str, size: str = "1Mi") -> Manifest:
 
 def draft(name: str, namespace: str) -> Manifest:
     """A Blueprint that makes nothing."""
-    components = [{"name": "cache", "redis": {"storage": {"size": "128Mi"}}}]
+    components = [{"name": "cache", "redis": {"maxMemory": "32Mi", "storage": {"size": "128Mi"}}}]
     metadata = {"name": name, "namespace": namespace}
     spec = {"lifecycle": "Draft", "components": components}
     return {"apiVersion": BLUEPRINT.api_version, "kind": "Blueprint", "metadata": metadata, "spec": spec}

@@ -36,7 +36,7 @@ def decide(tenant: Tenant, observed: TenantObserved) -> Decision:
     unmarked = [] if keep else [Wanted(released(live), Mode.UPDATE_ONLY) for live in going if _marked(live)]
     step = _step(tenant, observed, placed, () if keep else gone)
     inside = {one.namespace: tuple(_dressed(tenant, one, observed)) for one in placed if one.manifest is not None}
-    report = status.report(tenant, observed, placed, gone, inside)
+    report = status.report(tenant, observed, placed, gone, inside, _first_grants(step, observed))
     namespaces = [Wanted(one.manifest, adopt=True) for one in placed if one.manifest is not None]
     quotas = [Wanted(_kept(name), Mode.KEEP) for name in sorted({*observed.quotas, *inside})]
     busy = bool(unmarked) or bool(step.waiting) or not report.settled
@@ -66,6 +66,11 @@ def _step(tenant: Tenant, observed: TenantObserved, placed: tuple[Placement, ...
         limits_of(tenant), tenant.spec.quota.distribution, shares, counted, observed.quotas, observed.ledger, observed.pressed
     )
     return dataclasses.replace(found, create=tuple(write for write in found.create if write.namespace in existing))
+
+
+def _first_grants(step: Step, observed: TenantObserved) -> frozenset[str]:
+    """Name the namespaces that are about to get their first share."""
+    return frozenset(write.namespace for write in step.raises if write.namespace not in observed.ledger.namespaces)
 
 
 def _dressed(tenant: Tenant, one: Placement, observed: TenantObserved) -> Iterator[Wanted]:

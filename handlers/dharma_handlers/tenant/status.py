@@ -1,6 +1,6 @@
 """What a Tenant's status says: conditions, each namespace, what is used of what is allowed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,14 @@ def report(
     placed: Sequence[Placement],
     gone: Sequence[Manifest],
     inside: Mapping[str, Sequence[Wanted]],
+    granting: Collection[str] = (),
 ) -> Report:
-    """Put into words what was seen. `gone`: namespaces that leave the tenant. `inside`: what is wanted in each namespace."""
+    """Put into words what was seen.
+
+    `gone`: namespaces that leave the tenant. `inside`: what is wanted in each namespace. `granting`: those that get their first share now.
+    """
     waits = {one.namespace: _waits_for(tenant, one, observed, inside.get(one.namespace, ())) for one in placed}
+    waits |= {name: f"namespace {name} gets its share of the quota" for name in granting if not waits[name]}
     hanging = [text for live in gone if (text := hangs_on(live))]
     refused = [one.message for one in placed if one.manifest is None]
     limits = limits_of(tenant)

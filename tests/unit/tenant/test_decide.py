@@ -62,6 +62,16 @@ def test_ready_is_said_of_what_was_seen():
     assert found.outcome.status["quota"]["users"] == {"used": "1", "hard": "100"}
 
 
+def test_a_namespace_is_not_ready_before_its_first_share():
+    who = tenant(quota={"compute": {"pods": "4"}})
+    none = {name: dataclasses.replace(one, hard=dict.fromkeys(one.hard, 0)) for name, one in enforced(who).items()}
+    found = decide(who, dressed(who, seen(live(OURS), quotas=none)))
+    assert found.step.raises
+    assert condition(found, "Ready").message == "namespace acme-shop gets its share of the quota"
+    granted = dataclasses.replace(dressed(who, seen(live(OURS), quotas=none)), ledger=found.step.ledger)
+    assert condition(decide(who, granted), "Ready").status == "True", "later moves of quota are no news"
+
+
 def test_the_status_waits_some_moments_for_all_to_be_there():
     assert decide(tenant(), seen(young=True)).outcome.hold
     assert not decide(tenant(), seen(young=False)).outcome.hold
