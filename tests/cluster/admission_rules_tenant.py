@@ -1,9 +1,15 @@
 """One accepted and one refused Tenant for each rule that looks at more than one field."""
 
 from tests.cluster.admission_rules import RuleCase
-from tests.unit.crds.documents import REMOVED
+from tests.unit.crds.documents import REMOVED, Changes
 
 LABELS = "labels of kubernetes.io, k8s.io and dharma.io decide about security and ownership and are set by the operator; remove them"
+
+NOBODY: Changes = {"spec.members": REMOVED}
+
+
+def _users(count: int) -> list[dict[str, str]]:
+    return [{"kind": "User", "name": f"user-{number}", "role": "Viewer"} for number in range(count)]
 
 
 def _amounts(where: str, smaller: str, larger: str, wrong: str, told: str, right: str, **beside: object) -> RuleCase:
@@ -88,11 +94,60 @@ TENANT = (
     RuleCase(
         "Tenant",
         "spec",
+        "project-count",
+        {"spec.plan": "Free", "spec.quota.projects": REMOVED, "spec.projects": [{"name": f"p{n}", "share": 1} for n in range(4)], **NOBODY},
+        "spec.projects",
+        "there are 4 projects and plan Free allows 3; set quota.projects, choose another plan or remove some",
+        {"spec.plan": "Enterprise", "spec.quota": REMOVED, "spec.projects": [{"name": f"p{n}"} for n in range(64)], **NOBODY},
+    ),
+    RuleCase(
+        "Tenant",
+        "spec",
+        "member-count",
+        {"spec.plan": "Free", "spec.quota.users": REMOVED, "spec.members": _users(6)},
+        "spec.members",
+        "there are 6 members and plan Free allows 5; set quota.users, choose another plan or remove some",
+        {"spec.plan": "Free", "spec.quota": {"users": 6}, "spec.members": _users(6)},
+    ),
+    RuleCase(
+        "Tenant",
+        "",
         "namespaces-differ",
         {"spec.projects[1].namespace": "sample-of-shop"},
         "spec.projects",
-        "two projects have the same namespace; give each its own",
+        "namespace sample-of-shop of project shop is also that of another project; give each its own",
         {"spec.projects[1].namespace": "sample-of-data"},
+    ),
+    RuleCase(
+        "Tenant",
+        "",
+        "namespaces-differ",
+        {"metadata.name": "acme", "spec.projects[0].namespace": "acme-data"},
+        "spec.projects",
+        "namespace acme-data of project shop is also that of another project; give each its own",
+        {"metadata.name": "acme", "spec.projects[0].namespace": "acme-shop"},
+    ),
+    *(
+        RuleCase(
+            "Tenant",
+            "",
+            "namespace-names-free",
+            {"metadata.name": name},
+            "spec.projects",
+            f"namespaces of Tenant {name} would be called {name}-<project>, which is reserved for Kubernetes; "
+            "set namespace for each project",
+            {"metadata.name": name, "spec.projects[1].namespace": "sample-of-data"},
+        )
+        for name in ("kube", "kube-flow")
+    ),
+    RuleCase(
+        "Tenant",
+        "spec.quota",
+        "quota-storage-bound",
+        {"spec.quota.storage": "1.1E"},
+        "spec.quota.storage",
+        "storage 1.1E is more than 1E, which no cluster has; lower it",
+        {"spec.quota.storage": "1E"},
     ),
     RuleCase(
         "Tenant",

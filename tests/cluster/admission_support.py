@@ -24,6 +24,7 @@ class Answer:
 
     status: int
     body: Document
+    warnings: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -59,11 +60,30 @@ class ApiServer:
     def close(self) -> None:
         self._connection.close()
 
-    def request(self, method: str, path: str, body: Document | None = None, *, content: str = "application/json") -> Answer:
-        headers = {"Content-Type": content, "Accept": "application/json"}
-        self._connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        content: str = "application/json",
+        user: str = "",
+        groups: tuple[str, ...] = (),
+    ) -> Answer:
+        """Ask as the kubeconfig's administrator, or as `user` of `groups`."""
+        self._connection.putrequest(method, path)
+        data = json.dumps(body).encode() if body is not None else b""
+        headers = {"Content-Type": content, "Accept": "application/json", "Content-Length": str(len(data))}
+        for name, value in [
+            *headers.items(),
+            *([("Impersonate-User", user)] if user else []),
+            *(("Impersonate-Group", one) for one in groups),
+        ]:
+            self._connection.putheader(name, value)
+        self._connection.endheaders(data)
         response = self._connection.getresponse()
-        return Answer(response.status, json.loads(response.read() or b"{}"))
+        warnings = tuple(line.removeprefix('299 - "').removesuffix('"') for line in response.headers.get_all("Warning") or ())
+        return Answer(response.status, json.loads(response.read() or b"{}"), warnings)
 
     def path(self, kind: Kind, name: str = "", *, subresource: str = "", dry_run: bool = True) -> str:
         where = f"/namespaces/{self.namespace}" if kind.namespaced else ""

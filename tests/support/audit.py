@@ -11,6 +11,7 @@ from dharma_dev.paths import AUDIT_LOG
 OPERATOR_AGENTS = ("dharma-operator/", "kopf/")
 """How the operator's own client and Kopf's watches begin to name themselves."""
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_POLICY_MARK = "validation.policy.admission.k8s.io/validation_failure"
 _ROTATED = "audit-*.log"
 
 
@@ -64,6 +65,18 @@ def by_user(user: str, *, since: datetime) -> list[Request]:
     """All requests of one user, wherever they went."""
     found = [request for request in map(_request, _lines_with([f'"username":"{user}"'], since)) if request.user == user]
     return [request for request in found if request.at >= since]
+
+
+def policy_marks(namespace: str, *, since: datetime) -> list[tuple[str, str, str]]:
+    """What admission policies marked without refusing it: binding, user and the policy's sentence."""
+    found: list[tuple[str, str, str]] = []
+    for line in _lines([namespace], since):
+        event = json.loads(line)
+        marked = (event.get("annotations") or {}).get(_POLICY_MARK, "[]")
+        if datetime.fromisoformat(event["requestReceivedTimestamp"]) >= since:
+            user = (event.get("impersonatedUser") or event["user"]).get("username", "")
+            found += [(one["binding"], user, one["message"]) for one in json.loads(marked)]
+    return found
 
 
 def now() -> datetime:

@@ -11,6 +11,7 @@ from dharma_crds.status import AGE_COLUMN, MESSAGE_COLUMN, READY_COLUMN, REASON_
 from dharma_crds.tenant.limits import Budget, ContainerLimits, Limits, PodLimits, Quota
 from dharma_crds.tenant.network import Network, NetworkPeer
 from dharma_crds.tenant.plans import PLANS, Plan, PlanQuota
+from dharma_crds.tenant.policies import Policies, PolicyAction
 from dharma_crds.tenant.rules import ROOT_RULES
 from dharma_crds.tenant.spec import Member, Project, TenantSpec
 from dharma_crds.tenant.status import Allocation, Allocations, NamespaceStatus, TenantStatus, TenantSummary, Usage
@@ -29,6 +30,8 @@ __all__ = [
     "Plan",
     "PlanQuota",
     "PodLimits",
+    "Policies",
+    "PolicyAction",
     "Project",
     "Quota",
     "Tenant",

@@ -9,6 +9,7 @@ from pydantic import Field, WithJsonSchema
 
 from dharma_crds.base import Struct
 from dharma_crds.cel import UNIT, VALIDATIONS, Rule, says, unit
+from dharma_crds.common import quantity_at_least
 from dharma_crds.formats import Bytes, matching
 from dharma_crds.quantity import Quantity
 from dharma_crds.tenant.rules import ordered_amounts
@@ -21,25 +22,41 @@ _QUOTA_KEY: Final = (
     r"|pods|persistentvolumeclaims|services|services\.(loadbalancers|nodeports)|secrets|configmaps"
 )
 _LIMIT_KEY: Final = "cpu|memory|ephemeral-storage"
-_AMOUNT: Final = r"[0-9]+(\.[0-9]+)?([KMGTPE]i|[mkMGTPE])?"
+_COUNTED: Final = "count/.*|pods|persistentvolumeclaims|services.*|secrets|configmaps"
+_MOST: Final = "1E"
+"""More than any cluster has. The API server itself cuts quantities beyond 2^63 off without a word."""
+_BOUND: Final = quantity_at_least(f"'{_MOST}'", "self.storage")
+_SPELT: Final = r"string(self[key]).matches(r'^[0-9]+(\.[0-9]+)?([KMGTPE]i|[mkMGTPE])?$')"
+_BROKEN: Final = rf"key.matches(r'^({_COUNTED})$') && {_SPELT} && !string(self[key]).matches(r'^[0-9]+([KMGTPE]i|[kMGTPE])?$')"
 
 
-def _amounts(name: str, key_pattern: str, keys: str) -> WithJsonSchema:
+def _each(name: str, wrong: str, static: str, told: str) -> Rule:
+    """No entry of the map for which `wrong` (CEL, of `key`) holds; `told` names those in the place of its `%s`."""
+    return Rule(name, f"!self.exists(key, {wrong})", static, message_expression=says(told, f"self.filter(key, {wrong})"))
+
+
+def _amounts(name: str, key_pattern: str, keys: str, *more: Rule) -> WithJsonSchema:
     """Quantities by resource name; names that match `key_pattern` alone."""
-    wrong_key, wrong_amount = f"!key.matches(r'^({key_pattern})$')", f"!string(self[key]).matches(r'^{_AMOUNT}$')"
     rules = (
-        Rule(
+        _each(
             f"{name}-keys",
-            f"!self.exists(key, {wrong_key})",
+            f"!key.matches(r'^({key_pattern})$')",
             f"a resource is not one that can be limited; use {keys}",
-            message_expression=says(f"%s cannot be limited here; use {keys}", f"self.filter(key, {wrong_key})"),
+            f"%s cannot be limited here; use {keys}",
         ),
-        Rule(
+        _each(
             f"{name}-amounts",
-            f"!self.exists(key, {wrong_amount})",
+            f"!{_SPELT}",
             "an amount is not a quantity, such as 500m, 20 or 40Gi",
-            message_expression=says("the amount of %s must be a quantity, such as 500m, 20 or 40Gi", f"self.filter(key, {wrong_amount})"),
+            "the amount of %s must be a quantity, such as 500m, 20 or 40Gi",
         ),
+        _each(
+            f"{name}-bounds",
+            f"{_SPELT} && quantity(string(self[key])).compareTo(quantity('{_MOST}')) > 0",
+            f"an amount is more than {_MOST}, which no cluster has; lower it",
+            f"the amount of %s is more than {_MOST}, which no cluster has; lower it",
+        ),
+        *more,
     )
     return WithJsonSchema(
         {
@@ -58,6 +75,12 @@ ComputeAmounts = Annotated[
         "compute",
         _QUOTA_KEY,
         "requests.cpu, requests.memory, limits.cpu, limits.memory, pods, persistentvolumeclaims or services.loadbalancers",
+        _each(
+            "compute-whole",
+            _BROKEN,
+            "an amount of what is counted in pieces is no whole number; write one",
+            "the amount of %s is counted in pieces and must be a whole number",
+        ),
     ),
 ]
 LimitAmounts = Annotated[Mapping[str, Quantity], _amounts("limit", _LIMIT_KEY, "cpu, memory or ephemeral-storage")]
@@ -66,6 +89,15 @@ LimitAmounts = Annotated[Mapping[str, Quantity], _amounts("limit", _LIMIT_KEY, "
 class Quota(Struct):
     """What the tenant may use in all. Each figure left out is the plan's."""
 
+    cel_rules = (
+        Rule(
+            "quota-storage-bound",
+            f"!has(self.storage) || {_BOUND}",
+            f"storage is more than {_MOST}, which no cluster has; lower it",
+            message_expression=says(f"storage %s is more than {_MOST}, which no cluster has; lower it", "self.storage"),
+            field_path=".storage",
+        ),
+    )
     projects: Annotated[int, unit("projects")] | None = Field(
         default=None, ge=0, le=64, description="How many projects there may be. Default: the plan's."
     )

@@ -6,12 +6,36 @@ from typing import Final
 
 from dharma_crds.cel import Rule, says
 from dharma_crds.common import quantity_at_least
+from dharma_crds.tenant.plans import PLANS
 
 _UNKNOWN_PROJECT: Final = (
     "self.members.filter(m, has(m.projects) && m.projects.exists(p, !has(self.projects) || !self.projects.exists(known, known.name == p)))"
 )
 _STATIC: Final = "has(self.quota) && self.quota.distribution == 'Static' && has(self.projects)"
 _SHARES: Final = "self.projects.map(p, has(p.share) ? p.share : 0).sum()"
+
+
+def _within_quota(name: str, items: str, figure: str) -> Rule:
+    """Hold the number of `self.<items>` to `quota.<figure>`, or else to the plan's, which the message names."""
+    figures = ", ".join(f"'{plan}': {allowed}" for plan, quota in PLANS.items() if (allowed := getattr(quota, figure)) is not None)
+    own, plans = f"has(self.quota) && has(self.quota.{figure})", f"{{{figures}}}"
+    count = f"self.{items}.size()"
+    within = f"({own} ? {count} <= self.quota.{figure} : !(self.plan in {plans}) || {count} <= {plans}[self.plan])"
+    told = says(f"there are %s {items} and quota.{figure} allows %s; raise it or remove some", count, f"self.quota.{figure}")
+    planned = says(
+        f"there are %s {items} and plan %s allows %s; set quota.{figure}, choose another plan or remove some",
+        count,
+        "self.plan",
+        f"{plans}[self.plan]",
+    )
+    return Rule(
+        name,
+        f"!has(self.{items}) || {within}",
+        f"there are more {items} than quota.{figure}, or else the plan, allows; raise it or remove some",
+        message_expression=f"{own} ? {told} : {planned}",
+        field_path=f".{items}",
+    )
+
 
 SPEC_RULES: Final = (
     Rule(
@@ -35,32 +59,8 @@ SPEC_RULES: Final = (
         ),
         field_path=".projects",
     ),
-    Rule(
-        "project-count",
-        "!has(self.quota) || !has(self.quota.projects) || !has(self.projects) || self.projects.size() <= self.quota.projects",
-        "there are more projects than quota.projects allows; raise it or remove some",
-        message_expression=says(
-            "there are %s projects and quota.projects allows %s; raise it or remove some", "self.projects.size()", "self.quota.projects"
-        ),
-        field_path=".projects",
-    ),
-    Rule(
-        "member-count",
-        "!has(self.quota) || !has(self.quota.users) || !has(self.members) || self.members.size() <= self.quota.users",
-        "there are more members than quota.users allows; raise it or remove some",
-        message_expression=says(
-            "there are %s members and quota.users allows %s; raise it or remove some", "self.members.size()", "self.quota.users"
-        ),
-        field_path=".members",
-    ),
-    Rule(
-        "namespaces-differ",
-        "!has(self.projects) || self.projects.all(p, !has(p.__namespace__)"
-        " ||"
-        " self.projects.filter(other, has(other.__namespace__) && other.__namespace__ == p.__namespace__).size() == 1)",
-        "two projects have the same namespace; give each its own",
-        field_path=".projects",
-    ),
+    _within_quota("project-count", "projects", "projects"),
+    _within_quota("member-count", "members", "users"),
 )
 
 PROJECT_RULES: Final = (
@@ -126,7 +126,35 @@ def ordered_amounts(smaller: str, larger: str) -> Rule:
 
 
 _LONG_NAMES: Final = "self.spec.projects.filter(p, !has(p.__namespace__) && size(self.metadata.name) + size(p.name) > 62)"
+_NAMESPACE: Final = "(has({0}.__namespace__) ? {0}.__namespace__ : '%s-%s'.format([self.metadata.name, {0}.name]))"
+_SHARED: Final = (
+    "self.spec.projects.filter(p, has(p.__namespace__) && self.spec.projects.exists(other, other.name != p.name && "
+    f"p.__namespace__ == {_NAMESPACE.format('other')}))"
+)
+_RESERVED: Final = "self.metadata.name.matches('^kube(-|$)') && self.spec.projects.exists(p, !has(p.__namespace__))"
 ROOT_RULES: Final = (
+    Rule(
+        "namespaces-differ",
+        f"!has(self.spec.projects) || {_SHARED}.size() == 0",
+        "two projects have the same namespace, given or <tenant>-<project>; give each its own",
+        message_expression=says(
+            "namespace %s of project %s is also that of another project; give each its own",
+            f"{_SHARED}[0].__namespace__",
+            f"{_SHARED}[0].name",
+        ),
+        field_path=".spec.projects",
+    ),
+    Rule(
+        "namespace-names-free",
+        f"!has(self.spec.projects) || !({_RESERVED})",
+        "namespaces of a Tenant called kube would begin with kube-, which is reserved for Kubernetes; set namespace for each project",
+        message_expression=says(
+            "namespaces of Tenant %s would be called %s-<project>, which is reserved for Kubernetes; set namespace for each project",
+            "self.metadata.name",
+            "self.metadata.name",
+        ),
+        field_path=".spec.projects",
+    ),
     Rule(
         "namespace-names-fit",
         f"!has(self.spec.projects) || {_LONG_NAMES}.size() == 0",

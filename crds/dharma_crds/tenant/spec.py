@@ -14,6 +14,7 @@ from dharma_crds.formats import DnsLabel, LabelValue, TimeZone, matching
 from dharma_crds.tenant.limits import Budget, Limits, Quota
 from dharma_crds.tenant.network import Network
 from dharma_crds.tenant.plans import Plan, in_words
+from dharma_crds.tenant.policies import Policies
 from dharma_crds.tenant.rules import MEMBER_RULES, PROJECT_RULES, SPEC_RULES
 
 MemberKind = Literal["User", "Group", "ServiceAccount"]
@@ -96,6 +97,7 @@ class TenantSpec(Struct):
     pod_security: PodSecurity = Field(
         default="Restricted", description="Pod Security level of its namespaces. Baseline and Privileged admit pods that can harm others."
     )
+    policies: Policies = Field(default=Policies(), description="What its people may ask of the cluster.")
     budget: Budget | None = Field(default=None, description="Money for a month. Default: no limit.")
     deletion_policy: DeletionPolicy = Field(
         default="Retain",

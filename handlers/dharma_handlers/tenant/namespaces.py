@@ -7,6 +7,7 @@ from dharma_crds import API_VERSION
 from dharma_crds.tenant import Project, Tenant
 from dharma_handlers import labels
 from dharma_handlers.outcome import RETAIN_ANNOTATION, Manifest
+from dharma_handlers.tenant import policies
 from dharma_handlers.tenant.observed import TenantObserved
 
 ADOPT = "dharma.io/adopt"
@@ -130,13 +131,16 @@ def _manifest(tenant: Tenant, project: Project, name: str) -> Manifest:
         for mode in ("enforce", "warn", "audit")
         for suffix, value in (("", level), ("-version", "latest"))
     }
+    actions, annotations = labels_and_annotations(tenant)
     own = {labels.MANAGED_BY: labels.MANAGER, labels.TENANT: tenant.name, labels.PROJECT: project.name}
-    metadata: Manifest = {"name": name, "labels": {**project.labels, **security, **own}}
+    metadata: Manifest = {"name": name, "labels": {**project.labels, **security, **actions, **own}}
     if tenant.spec.deletion_policy == "Retain":
         # The applier then gives it no owner reference: Kubernetes does not delete it after the Tenant.
-        metadata["annotations"] = {RETAIN_ANNOTATION: "true"}
+        annotations[RETAIN_ANNOTATION] = "true"
     else:
         metadata["ownerReferences"] = [_owner(tenant)]
+    if annotations:
+        metadata["annotations"] = annotations
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 

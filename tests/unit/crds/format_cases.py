@@ -131,6 +131,37 @@ FORMATS = {
         ("https://s3.example", "http://minio.storage:9000", "https://s3.example/path"),
         ("s3.example", "ftp://s3.example", "https://", "https://a b", "", "https://user:password@s3.example"),
     ),
+    "registry": Example(
+        "Tenant",
+        "spec.policies.registries.allowed[]",
+        (
+            "registry.example",
+            "ghcr.io/acme",
+            "localhost",
+            "localhost:5000/a",
+            "mirror:5000",
+            "r.example:443/team_a/shop.web",
+            "10.0.0.1:5000",
+        ),
+        (
+            "https://r.example",
+            "acme",
+            "acme/shop",
+            "r.example/",
+            "r.example/shop:1",
+            "R.example",
+            "",
+            "r.example/a,b",
+            "r.example/A",
+            "*.example",
+        ),
+    ),
+    "ingress-host": Example(
+        "Tenant",
+        "spec.policies.ingressHosts.allowed[]",
+        ("shop.acme.example", "*.acme.example", "a.b", "0-a.example"),
+        ("acme", "*", "*.example", "a.*.example", "Shop.example", "a.example.", "-a.example", "", "a.example,b.example", "*a.example"),
+    ),
     "cidr": Example(
         "Tenant",
         "spec.network.egressTo[].cidr",
@@ -197,6 +228,26 @@ FORMATS = {
         ({"pods": 5}, {"requests.cpu": "1500m"}),
         ({"pods": "five"}, {"requests.memory": "1GB"}, {"pods": -1}),
         told="must be a quantity, such as 500m, 20 or 40Gi",
+        read_twice=False,
+    ),
+    **{
+        f"{name}-bounds": Example(
+            "Tenant",
+            path,
+            ({resource: "1E"}, {resource: "0"}),
+            ({resource: "1001P"}, {resource: "9" * 20}, {resource: "999Ei"}),
+            told,
+            read_twice=False,
+        )
+        for name, path, resource in (("compute", "spec.quota.compute", "requests.memory"), ("limit", "spec.limits.pod.max", "memory"))
+        for told in ("is more than 1E, which no cluster has; lower it",)
+    },
+    "compute-whole": Example(
+        "Tenant",
+        "spec.quota.compute",
+        ({"pods": "2k"}, {"count/jobs.batch": 7}, {"services.loadbalancers": "0"}),
+        ({"pods": "100m"}, {"persistentvolumeclaims": "1.5"}, {"count/jobs.batch": "0.1k"}),
+        told="is counted in pieces and must be a whole number",
         read_twice=False,
     ),
     "limit-keys": Example(
