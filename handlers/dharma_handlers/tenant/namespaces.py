@@ -131,7 +131,7 @@ def _manifest(tenant: Tenant, project: Project, name: str) -> Manifest:
         for mode in ("enforce", "warn", "audit")
         for suffix, value in (("", level), ("-version", "latest"))
     }
-    actions, annotations = labels_and_annotations(tenant)
+    actions, annotations = policies.labels_and_annotations(tenant)
     own = {labels.MANAGED_BY: labels.MANAGER, labels.TENANT: tenant.name, labels.PROJECT: project.name}
     metadata: Manifest = {"name": name, "labels": {**project.labels, **security, **actions, **own}}
     if tenant.spec.deletion_policy == "Retain":
