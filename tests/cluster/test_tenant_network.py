@@ -3,9 +3,10 @@
 import itertools
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import pytest
-from tests.support.tenant_network import HOME, Net, Spec, network
+from tests.support.tenant_network import HOME, Cell, Net, Spec, network
 
 TENANTS = ("red", "green", "blue")
 MODES = ("Tenant", "Project", "None")
@@ -22,6 +23,7 @@ SHOPS: Mapping[str, Spec] = {
 }
 CONSUMERS = {"red/a": {"red/a"}, "green/a": {"green/b", "blue/a", HOME, "operator"}}
 """By place of a Blueprint, who may connect: its own namespace by default, and whoever is named instead."""
+# By source, the place of the database that tries.
 DATABASES = {f"{place}/db": place for place in SHOPS}
 
 
@@ -60,13 +62,14 @@ def together(one: str, other: str, mode: str) -> bool:
     return mode == "None" or one == other
 
 
-def table(net: Net, modes: Modes, *opened: str) -> dict[tuple[str, str], bool]:
-    """Every cell. What is `opened` is written `source > target`."""
+def table(net: Net, modes: Modes, *opened: str) -> dict[Cell, bool]:
+    """Every cell. What is `opened` beyond the modes is written `source source > target, target`."""
     cells = {(source, target): expected(source, target, modes) for source in net.sources for target in net.targets}
-    for one in opened:
-        source, _, target = one.partition(" > ")
-        assert cells[source, target] is False, f"{one} is open anyhow: the situation proves nothing"
-        cells[source, target] = True
+    for line in opened:
+        sources, _, targets = line.partition(" > ")
+        for cell in itertools.product(sources.split(), targets.split(", ")):
+            assert cells[cell] is False, f"{cell} is open anyhow: the situation proves nothing"
+            cells[cell] = True
     return cells
 
 
@@ -79,8 +82,56 @@ def net(crds: None, no_other_operator: None, tmp_path_factory: pytest.TempPathFa
         yield made
 
 
-def isolated(modes: Modes, **more: Spec) -> dict[str, Spec]:
-    return {tenant: {"isolation": modes[tenant], **more.get(tenant, {})} for tenant in TENANTS}
+@dataclass(frozen=True)
+class Situation:
+    """What Tenants allow beyond their isolation, and exactly what that opens."""
+
+    name: str
+    networks: Mapping[str, Spec]
+    opened: tuple[str, ...] = ()
+
+
+SITUATIONS = (
+    Situation(
+        "in from a namespace, but not to data services",
+        {"red": {"ingressFrom": [{"namespace": "$home"}]}},
+        ("home operator > pod red/a, side red/a, service red/a, pod red/b, side red/b, service red/b",),
+    ),
+    Situation(
+        "in from an address, to one port",
+        {"red": {"ingressFrom": [{"cidr": "$home_client/32", "ports": [8080]}]}},
+        ("home > pod red/a, service red/a, pod red/b, service red/b",),
+    ),
+    Situation(
+        "out to an address, to one port",
+        {"red": {"egressTo": [{"cidr": "$node/32", "ports": [6443]}]}},
+        ("red/a red/b > api",),
+    ),
+    Situation(
+        "out to a namespace, to one port",
+        {"red": {"egressTo": [{"namespace": "$home", "ports": [8080]}]}},
+        ("red/a red/b > pod home, service home",),
+    ),
+    Situation(
+        "out to anywhere, where nothing keeps it out",
+        {"red": {"egressTo": [{"cidr": "0.0.0.0/0"}]}},
+        (
+            "red/a red/b > api, node, dns-health, pod home, side home, service home",
+            "red/a red/b > pod blue/a, side blue/a, service blue/a, pod blue/b, side blue/b, service blue/b",
+        ),
+    ),
+    Situation("out to another tenant, which does not agree", {"red": {"egressTo": [{"namespace": "$green_a"}]}}),
+    Situation(
+        "out to another tenant, which agrees",
+        {"red": {"egressTo": [{"namespace": "$green_a"}]}, "green": {"ingressFrom": [{"namespace": "$red_a"}]}},
+        ("red/a > pod green/a, side green/a, service green/a",),
+    ),
+    Situation(
+        "out to a database that names this project, though each project is alone",
+        {"green": {"isolation": "Project", "egressTo": [{"namespace": "$green_a", "ports": [5432]}]}},
+        ("green/b > postgres green/a",),
+    ),
+)
 
 
 def test_the_rounds_put_any_two_tenants_into_each_pair_of_modes():
@@ -92,10 +143,28 @@ async def test_every_connection_in_every_pair_of_modes(net: Net):
     cells = opened = 0
     started = time.monotonic()
     for modes in ROUNDS:
-        net.apply_tenants(isolated(modes))
+        net.apply_tenants({tenant: {"isolation": mode} for tenant, mode in modes.items()})
         wanted = table(net, modes)
         await net.settle(wanted)
         assert set((await net.alive()).values()) == {"open"}, "a server is dead: what is silent proves nothing"
         cells += len(wanted)
         opened += sum(wanted.values())
     print(f"{cells} cells in {len(ROUNDS)} rounds, {opened} open and {cells - opened} closed, in {time.monotonic() - started:.1f} s")
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name.replace(" ", "-"))
+async def test_what_a_tenant_allows_opens_just_that(net: Net, situation: Situation):
+    networks = {
+        tenant: {"isolation": mode, **situation.networks.get(tenant, {})}
+        for tenant, mode in zip(TENANTS, ("Project", "Tenant", "None"), strict=True)
+    }
+    net.apply_tenants(networks)
+    await net.settle(table(net, {tenant: one["isolation"] for tenant, one in networks.items()}, *situation.opened))
+
+
+async def test_another_isolation_counts_at_once(net: Net):
+    """A running tenant's projects are parted, and put together again."""
+    cell = ("red/a", "pod red/b")
+    for mode, passes in (("Tenant", True), ("Project", False), ("Tenant", True)):
+        net.apply_tenants({"red": {"isolation": mode}})
+        print(f"{mode} in force {await net.settle({cell: passes}, seconds=5):.2f} s after the Tenant was ready")

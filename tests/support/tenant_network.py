@@ -187,7 +187,7 @@ def network(folder: Path, tenants: tuple[str, ...], shops: Mapping[str, Spec]) -
         kubectl("create", "--filename", "-", stdin=yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
         kubectl("apply", "--filename", "-", stdin=yaml.safe_dump(_pod("operator", home, "operator", **OPERATOR_LABELS)))
         asyncio.run(operator.start().ready())
-        net.apply_tenants(dict.fromkeys(tenants, {}))
+        net.apply_tenants({tenant: {} for tenant in tenants})
         _fill(net, shops)
         yield net
     finally:
@@ -200,7 +200,10 @@ def network(folder: Path, tenants: tuple[str, ...], shops: Mapping[str, Spec]) -
 def _fill(net: Net, shops: Mapping[str, Spec]) -> None:
     """Make pods, Services and data services, and note how they are reached."""
     manifests = [
-        {**(made := blueprint(postgres(), redis(), **net.filled(more))), "metadata": {**made["metadata"], "namespace": net.namespace(place)}}
+        {
+            **(made := blueprint(postgres(), redis(), **net.filled(more))),
+            "metadata": {**made["metadata"], "namespace": net.namespace(place)},
+        }
         for place, more in shops.items()
     ]
     for place in net.places:
