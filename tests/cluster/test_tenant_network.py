@@ -143,7 +143,7 @@ async def test_every_connection_in_every_pair_of_modes(net: Net):
     cells = opened = 0
     started = time.monotonic()
     for modes in ROUNDS:
-        net.apply_tenants({tenant: {"isolation": mode} for tenant, mode in modes.items()})
+        await net.apply_tenants({tenant: {"isolation": mode} for tenant, mode in modes.items()})
         wanted = table(net, modes)
         await net.settle(wanted)
         assert set((await net.alive()).values()) == {"open"}, "a server is dead: what is silent proves nothing"
@@ -158,7 +158,7 @@ async def test_what_a_tenant_allows_opens_just_that(net: Net, situation: Situati
         tenant: {"isolation": mode, **situation.networks.get(tenant, {})}
         for tenant, mode in zip(TENANTS, ("Project", "Tenant", "None"), strict=True)
     }
-    net.apply_tenants(networks)
+    await net.apply_tenants(networks)
     await net.settle(table(net, {tenant: one["isolation"] for tenant, one in networks.items()}, *situation.opened))
 
 
@@ -166,5 +166,5 @@ async def test_another_isolation_counts_at_once(net: Net):
     """A running tenant's projects are parted, and put together again."""
     cell = ("red/a", "pod red/b")
     for mode, passes in (("Tenant", True), ("Project", False), ("Tenant", True)):
-        net.apply_tenants({"red": {"isolation": mode}})
+        await net.apply_tenants({"red": {"isolation": mode}})
         print(f"{mode} in force {await net.settle({cell: passes}, seconds=5):.2f} s after the Tenant was ready")

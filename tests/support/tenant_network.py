@@ -5,7 +5,7 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,7 +71,7 @@ class Net:
         filled: Spec = json.loads(Template(json.dumps(spec)).substitute({**names, **known, **addresses}))
         return filled
 
-    def apply_tenants(self, networks: Mapping[str, Spec]) -> None:
+    async def apply_tenants(self, networks: Mapping[str, Spec]) -> None:
         """Write the Tenants with these networks, and wait until the operator says that they are ready."""
         manifests = [
             {
@@ -88,8 +88,13 @@ class Net:
             for tenant, network in networks.items()
         ]
         kubectl("apply", "--filename", "-", stdin=yaml.safe_dump_all(manifests))
-        names = [f"tenants.dharma.io/{manifest['metadata']['name']}" for manifest in manifests]
-        kubectl("wait", "--for=condition=Ready", "--timeout=30s", *names)
+        await wait_until(lambda: all(map(_is_ready, self._live(networks))), "the Tenants are ready", explain=lambda: self._live(networks))
+
+    def _live(self, tenants: Iterable[str]) -> list[Spec]:
+        names = [f"{self.prefix}-{tenant}" for tenant in tenants]
+        listed = json.loads(kubectl("get", "tenants.dharma.io", "--output", "json", *names))
+        items: list[Spec] = listed.get("items", [listed])
+        return items
 
     def outcomes(self, wanted: Mapping[Cell, bool]) -> dict[Cell, str]:
         """Try all of these connections at once."""
@@ -142,6 +147,15 @@ class Net:
         return await net_agent.outcomes(targets)
 
 
+def _is_ready(live: Spec) -> bool:
+    """Whether Ready holds, and for the present generation."""
+    conditions = live.get("status", {}).get("conditions", ())
+    return any(
+        one["type"] == "Ready" and one["status"] == "True" and one["observedGeneration"] == live["metadata"]["generation"]
+        for one in conditions
+    )
+
+
 def _pod(name: str, namespace: str, says: str, **labels: str) -> Spec:
     container = {
         "name": "agent",
@@ -166,10 +180,13 @@ def _service(namespace: str) -> Spec:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": WEB, "namespace": namespace}, "spec": spec}
 
 
-def _field(path: str, *arguments: str) -> str:
-    found = kubectl("get", *arguments, "--output", f"jsonpath={path}")
-    assert found, f"no {path} of {arguments}"
-    return found
+def _addresses(namespace: str) -> dict[str, str]:
+    """Where pods and Services of a namespace are, by `pod/name` and `service/name`."""
+    items = json.loads(kubectl("get", "pods,services", "--namespace", namespace, "--output", "json"))["items"]
+    return {
+        f"{item['kind'].lower()}/{item['metadata']['name']}": item["status"].get("podIP") or item["spec"].get("clusterIP", "")
+        for item in items
+    }
 
 
 @contextmanager
@@ -187,7 +204,7 @@ def network(folder: Path, tenants: tuple[str, ...], shops: Mapping[str, Spec]) -
         kubectl("create", "--filename", "-", stdin=yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
         kubectl("apply", "--filename", "-", stdin=yaml.safe_dump(_pod("operator", home, "operator", **OPERATOR_LABELS)))
         asyncio.run(operator.start().ready())
-        net.apply_tenants({tenant: {} for tenant in tenants})
+        asyncio.run(net.apply_tenants({tenant: {} for tenant in tenants}))
         _fill(net, shops)
         yield net
     finally:
@@ -199,13 +216,10 @@ def network(folder: Path, tenants: tuple[str, ...], shops: Mapping[str, Spec]) -
 
 def _fill(net: Net, shops: Mapping[str, Spec]) -> None:
     """Make pods, Services and data services, and note how they are reached."""
-    manifests = [
-        {
-            **(made := blueprint(postgres(), redis(), **net.filled(more))),
-            "metadata": {**made["metadata"], "namespace": net.namespace(place)},
-        }
-        for place, more in shops.items()
-    ]
+    manifests: list[Spec] = []
+    for place, more in shops.items():
+        shop = blueprint(postgres(), redis(), **net.filled(more))
+        manifests.append({**shop, "metadata": {**shop["metadata"], "namespace": net.namespace(place)}})
     for place in net.places:
         space = net.namespace(place)
         # Clients of tenants pose as the operator: its labels count in its own namespace only.
@@ -215,32 +229,44 @@ def _fill(net: Net, shops: Mapping[str, Spec]) -> None:
     for place in net.places:
         space = net.namespace(place)
         kubectl("wait", "--namespace", space, "--for=condition=Ready", f"pod/{CLIENT}", f"pod/{WEB}", "--timeout=90s")
-        net.addresses[place] = _field("{.status.podIP}", "pod", CLIENT, "--namespace", space)
-        pod = _field("{.status.podIP}", "pod", WEB, "--namespace", space)
-        service = _field("{.spec.clusterIP}", "service", WEB, "--namespace", space)
-        net.targets |= {
-            f"pod {place}": {"address": pod, "port": net_agent.PORTS[0], "hear": place},
-            f"side {place}": {"address": pod, "port": net_agent.PORTS[1], "hear": place},
-            f"service {place}": {"address": service, "port": 80, "hear": place},
+        if place in shops:
+            kubectl("wait", "--namespace", space, "--for=condition=Ready", "blueprints.dharma.io/shop", "--timeout=120s")
+            net.databases[f"{place}/db"] = (space, "shop-db-0")
+        known = _addresses(space)
+        net.addresses[place] = known[f"pod/{CLIENT}"]
+        net.targets |= _targets(place, known)
+        if place == HOME:
+            net.addresses["operator"] = known["pod/operator"]
+    net.targets |= _surroundings()
+
+
+def _targets(place: str, known: Mapping[str, str]) -> dict[str, Target]:
+    """What there is in a place to connect to."""
+    pod, service = known[f"pod/{WEB}"], known[f"service/{WEB}"]
+    targets = {
+        f"pod {place}": {"address": pod, "port": net_agent.PORTS[0], "hear": place},
+        f"side {place}": {"address": pod, "port": net_agent.PORTS[1], "hear": place},
+        f"service {place}": {"address": service, "port": 80, "hear": place},
+    }
+    if "pod/shop-db-0" in known:
+        health = {"say": "GET /liveness HTTP/1.0\r\n\r\n", "hear": "HTTP/1.0 200"}
+        targets |= {
+            f"postgres {place}": {"address": known["service/shop-db-rw"], "port": 5432, "say": _POSTGRES_SSL_REQUEST, "hear": "N"},
+            f"redis {place}": {"address": known["service/shop-cache"], "port": 6379, "say": "PING\r\n", "hear": "-NOAUTH"},
+            f"patroni {place}": {"address": known["pod/shop-db-0"], "port": 8008, **health},
         }
-    net.addresses["operator"] = _field("{.status.podIP}", "pod", "operator", "--namespace", net.namespace(HOME))
-    for place in shops:
-        space = net.namespace(place)
-        kubectl("wait", "--namespace", space, "--for=condition=Ready", "blueprints.dharma.io/shop", "--timeout=120s")
-        net.databases[f"{place}/db"] = (space, "shop-db-0")
-        patroni = _field("{.status.podIP}", "pod", "shop-db-0", "--namespace", space)
-        primary, cache = (_field("{.spec.clusterIP}", "service", name, "--namespace", space) for name in ("shop-db-rw", "shop-cache"))
-        net.targets |= {
-            f"postgres {place}": {"address": primary, "port": 5432, "say": _POSTGRES_SSL_REQUEST, "hear": "N"},
-            f"redis {place}": {"address": cache, "port": 6379, "say": "PING\r\n", "hear": "-NOAUTH"},
-            f"patroni {place}": {"address": patroni, "port": 8008, "say": "GET /liveness HTTP/1.0\r\n\r\n", "hear": "HTTP/1.0 200"},
-        }
-    node = _field("{.items[0].status.addresses[?(@.type=='InternalIP')].address}", "nodes")
-    dns = _field("{.items[0].status.podIP}", "pods", "--namespace", "kube-system", "--selector", "k8s-app=kube-dns")
-    net.targets |= {
+    return targets
+
+
+def _surroundings() -> dict[str, Target]:
+    """What every cluster has."""
+    system = _addresses("kube-system")
+    dns_pod = next(address for name, address in system.items() if name.startswith("pod/coredns-"))
+    node = json.loads(kubectl("get", "nodes", "--output", "json"))["items"][0]["status"]["addresses"]
+    return {
         "dns": {"lookup": "kubernetes.default.svc.cluster.local."},
-        "dns-tcp": {"address": _field("{.spec.clusterIP}", "service", "kube-dns", "--namespace", "kube-system"), "port": 53},
-        "dns-health": {"address": dns, "port": 8181},
-        "api": {"address": _field("{.spec.clusterIP}", "service", "kubernetes", "--namespace", "default"), "port": 443},
-        "node": {"address": node, "port": 10250},
+        "dns-tcp": {"address": system["service/kube-dns"], "port": 53},
+        "dns-health": {"address": dns_pod, "port": 8181},
+        "api": {"address": _addresses("default")["service/kubernetes"], "port": 443},
+        "node": {"address": next(one["address"] for one in node if one["type"] == "InternalIP"), "port": 10250},
     }
