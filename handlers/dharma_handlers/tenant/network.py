@@ -1,7 +1,8 @@
 """NetworkPolicies of a tenant's namespace. Policies add up, so who is let in here is let in whatever another policy says.
 
-Therefore two of them: one denies everything to every pod, one opens what the Tenant allows, but not to the pods of Blueprints, which have
-policies of their own with narrower rules.
+Therefore two of them: one opens to applications what the Tenant allows, one denies everything to the pods of Blueprints, which have
+policies of their own with narrower rules. No pod is selected by both, and none by neither: whichever is written or deleted first,
+applications are never cut off from what is allowed while the other one is on its way.
 """
 
 from dharma_crds.tenant import NetworkPeer, Tenant
@@ -22,11 +23,14 @@ def policies(tenant: Tenant, name: str, cluster: ClusterFacts) -> list[Manifest]
     own: Manifest = {"podSelector": {}} if network.isolation == "Project" else whole_tenant
     ingress = [{"from": [own]}, *(_rule("from", peer) for peer in network.ingress_from)]
     egress = [dns(cluster), {"to": [own]}, *(_rule("to", peer) for peer in network.egress_to)]
-    applications = {"matchExpressions": [{"key": labels.COMPONENT, "operator": "DoesNotExist"}]}
     return [
-        _policy(tenant, name, DENY, {"podSelector": {}}),
-        _policy(tenant, name, ALLOW, {"podSelector": applications, "ingress": ingress, "egress": egress}),
+        _policy(tenant, name, DENY, {"podSelector": _components("Exists")}),
+        _policy(tenant, name, ALLOW, {"podSelector": _components("DoesNotExist"), "ingress": ingress, "egress": egress}),
     ]
+
+
+def _components(operator: str) -> Manifest:
+    return {"matchExpressions": [{"key": labels.COMPONENT, "operator": operator}]}
 
 
 def _policy(tenant: Tenant, namespace_name: str, name: str, spec: Manifest) -> Manifest:

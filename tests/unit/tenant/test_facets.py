@@ -79,7 +79,15 @@ def test_an_expired_member_has_no_binding():
 
 def test_data_pods_are_denied_but_not_opened():
     deny, allow = policies(tenant(), "acme-shop", CLUSTER)
-    assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    assert allow["spec"]["podSelector"]["matchExpressions"][0]["key"] == "dharma.io/component"
+    both = ["Ingress", "Egress"]
+    assert (deny["spec"]["policyTypes"], allow["spec"]["policyTypes"]) == (both, both)
+    assert "ingress" not in deny["spec"]
+    assert "egress" not in deny["spec"]
     assert len(allow["spec"]["egress"]) == 2, "names and its own tenant, nothing else"
     assert not policies(tenant(network={"isolation": "None"}), "acme-shop", CLUSTER)
+
+
+def test_each_pod_is_selected_by_one_policy_whichever_is_written_first():
+    """With both on a pod, the one that denies would cut it off until the other one is there, or after that is deleted."""
+    selectors = [one["spec"]["podSelector"]["matchExpressions"] for one in policies(tenant(), "acme-shop", CLUSTER)]
+    assert selectors == [[{"key": "dharma.io/component", "operator": wanted}] for wanted in ("Exists", "DoesNotExist")]
