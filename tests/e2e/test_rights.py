@@ -31,7 +31,10 @@ CHILDREN = (
     ("apps", "statefulsets"), ("networking.k8s.io", "networkpolicies"), ("policy", "poddisruptionbudgets"),
     ("rbac.authorization.k8s.io", "rolebindings"), ("rbac.authorization.k8s.io", "roles"),
 )  # fmt: skip
+TENANTS = (("", "limitranges"), ("", "namespaces"), ("", "resourcequotas"))
 SELDOM: dict[Right, str] = {
+    **{(group, resource, "get"): "a child is read when a write of it met a conflict" for group, resource in TENANTS},
+    ("dharma.io", "tenants/finalizers", "update"): "asked for by an admission plugin that this cluster has not turned on",
     **{(group, resource, "get"): "a child is read when a write of it met a conflict" for group, resource in CHILDREN},
     ("events.k8s.io", "events", "patch"): "an event is told again within six minutes",
 }
@@ -146,9 +149,34 @@ def live(kubectl: Run, since: datetime) -> Iterator[datetime]:
     gone = ("deployments.apps/shop-pool", "statefulsets.apps/shop-db")
     life.until("the others are gone", lambda: not set(gone) & {*life.objects("apps", "deployments"), *life.objects("apps", "statefulsets")})
     kubectl("-n", WHERE, "delete", "dhb/shop", "--timeout=60s")
+    live_as_tenant(kubectl)
     yield since
     kubectl("delete", "dht/rights-test", "--ignore-not-found")
     kubectl("delete", "namespace", WHERE, "--wait=false")
+
+
+def live_as_tenant(kubectl: Run) -> None:
+    """A Tenant is made, changed by hand and by its spec, and loses a project."""
+    member = {"kind": "User", "name": "alice", "role": "Editor"}
+    limits = {"container": {"max": {"cpu": "1"}}}
+    spec: dict[str, Any] = {"plan": "Enterprise", "deletionPolicy": "Delete", "members": [member], "quota": {"compute": {"pods": "9"}}}
+
+    def apply(*projects: str, **more: Any) -> None:
+        whole = {**spec, "projects": [{"name": name} for name in projects], **more}
+        manifest = {"apiVersion": "dharma.io/v1alpha1", "kind": "Tenant", "metadata": {"name": "rights-tenant"}, "spec": whole}
+        kubectl("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+        generation = kubectl("get", "dht/rights-tenant", "-o=jsonpath={.metadata.generation}")
+        kubectl("wait", f"--for=jsonpath={{.status.observedGeneration}}={generation}", "dht/rights-tenant", "--timeout=60s")
+        kubectl("wait", "--for=condition=Ready", "dht/rights-tenant", "--timeout=60s")
+
+    apply("one", "two", limits=limits)
+    kubectl("-n", "rights-tenant-one", "delete", "limitrange/dharma-limits", "resourcequota/dharma-quota", "rolebinding/dharma-editor")
+    kubectl("-n", "rights-tenant-one", "wait", "--for=create", "rolebinding/dharma-editor", "limitrange/dharma-limits", "--timeout=30s")
+    apply("one", members=[])
+    kubectl("wait", "--for=delete", "namespace/rights-tenant-two", "--timeout=60s")
+    apply(deletionPolicy="Retain")
+    kubectl("delete", "dht/rights-tenant", "--timeout=60s")
+    kubectl("delete", "namespace", "rights-tenant-one", "--wait=false")
 
 
 def test_nothing_is_used_that_is_not_granted(lived: datetime) -> None:
