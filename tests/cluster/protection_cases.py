@@ -63,13 +63,13 @@ MADE = (
 )
 """As the operator makes them; each must be kept from members."""
 OTHERS = (
-    worn(pod(serviceAccountName="patroni"), "made", DATA),
+    worn(pod(serviceAccountName="shop-db"), "made", DATA),
     workload("Deployment", "made", DATA, DATA),
     # Patroni's own, made by the operator and not watched by it.
     named("v1", "ConfigMap", "patroni", {labels.BLUEPRINT: "shop", labels.COMPONENT: "db"}, data={"a": "1"}),
     named("v1", "ConfigMap", "mine", data={"a": "1"}),
     workload("Deployment", "mine", {}, {}),
-    named("v1", "ServiceAccount", "patroni"),
+    named("v1", "ServiceAccount", "shop-db"),
 )
 
 
@@ -133,7 +133,8 @@ _MEMBER = (
     Attempt("member", "PATCH", "Pod", "made", {"spec": {"activeDeadlineSeconds": 60}}, kept("Pod")),
     Attempt("member", "PATCH", "ConfigMap", "mine", wearing({labels.MANAGED_BY: labels.MANAGER}), CLAIMED),
     Attempt("member", "PATCH", "ConfigMap", "mine", wearing({labels.TENANT: "b"}), owned(labels.TENANT)),
-    Attempt("member", "PATCH", "ConfigMap", "patroni", wearing({labels.BLUEPRINT: None}), owned(labels.BLUEPRINT)),
+    Attempt("member", "PATCH", "ConfigMap", "patroni", {"data": {"a": "2"}}, kept("ConfigMap", "patroni")),
+    Attempt("member", "DELETE", "ConfigMap", "patroni", sentence=kept("ConfigMap", "patroni")),
     Attempt(
         "member",
         "PATCH",
@@ -174,7 +175,10 @@ _MEMBER = (
 _SCALE = {"spec": {"replicas": 3}}
 _STRANGERS = (
     Attempt("stranger", "PATCH", "ConfigMap", "made", {"data": {"a": "2"}}, kept("ConfigMap"), why="a ServiceAccount of the namespace"),
+    Attempt("stranger", "PATCH", "Pod", "made", wearing({labels.ROLE: "primary"}), kept("Pod")),
     Attempt("patroni", "PATCH", "ConfigMap", "made", {"data": {"a": "2"}}, kept("ConfigMap")),
+    Attempt("patroni", "PATCH", "ConfigMap", "patroni", wearing({labels.BLUEPRINT: "other"}), owned(labels.BLUEPRINT)),
+    Attempt("patroni", "DELETE", "Secret", "made", sentence=kept("Secret")),
     Attempt("patroni", "PATCH", "Pod", "made", wearing({labels.COMPONENT: "x"}), kept("Pod")),
 )
 REFUSED = (*_MEMBER, *_STRANGERS)
@@ -206,7 +210,6 @@ PASSES = (
     Attempt("member", "PATCH", "ConfigMap", "mine", {"data": {"a": "2"}}),
     Attempt("member", "PATCH", "ConfigMap", "mine", wearing({labels.MANAGED_BY: "Helm", "team": "web"})),
     Attempt("member", "DELETE", "ConfigMap", "mine"),
-    Attempt("member", "PATCH", "ConfigMap", "patroni", {"data": {"a": "2"}}),
     Attempt("member", "PATCH", "Deployment", "mine", {"spec": {"template": wearing({"team": "web"})}}),
     Attempt("member", "POST", "Lease", "", new("Lease", {"team": "web"})),
 )

@@ -41,7 +41,7 @@ class World:
             "manager": ("system:kube-controller-manager", (all_may,)),
             "scheduler": ("system:kube-scheduler", (all_may,)),
             "node": ("kubelet", ("system:nodes", all_may)),
-            "patroni": (f"system:serviceaccount:{run}-deny:patroni", (all_may,)),
+            "patroni": (f"system:serviceaccount:{run}-deny:shop-db", (all_may,)),
             "stranger": (f"system:serviceaccount:{run}-deny:default", (all_may,)),
             "owner": ("nora", (f"{run}-owners",)),
         }[who]
