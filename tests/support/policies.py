@@ -14,7 +14,6 @@ from tests.support.chart import CHART, helm
 Object = dict[str, Any]
 Run = Callable[..., str]
 TEST_LABEL = "dharma.io/test"
-TEMPLATES = ("templates/policies.yaml", "templates/policies-protection.yaml", "templates/tenant-roles.yaml")
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,11 @@ class Installed:
         }
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
-    def rendered(self, *templates: str) -> list[Object]:
+    def rendered(self, *templates: str, settings: Iterable[str] = ()) -> list[Object]:
         """Objects of the chart; the bindings select the run's namespaces alone, and the fixed names of roles are the run's too."""
-        shown = [argument for template in templates or TEMPLATES for argument in ("--show-only", template)]
-        done = helm("template", self.run, CHART, "--namespace", self.run, *shown)
+        shown = [argument for template in templates for argument in ("--show-only", template)]
+        chosen = [argument for setting in settings for argument in ("--set", setting)]
+        done = helm("template", self.run, CHART, "--namespace", self.run, *shown, *chosen)
         assert done.returncode == 0, done.stderr
         text = done.stdout.replace("dharma-tenant-", f"{self.run}-tenant-").replace("aggregate-to-tenant-", f"aggregate-to-{self.run}-")
         objects = [one for one in yaml.safe_load_all(text) if one]
