@@ -13,6 +13,8 @@ from dharma_crds import API_VERSION
 from dharma_crds.kinds import KINDS
 from dharma_handlers.outcome import Manifest
 from dharma_operator.cli.cluster import CliError
+from dharma_operator.kube.wire import Json, is_list, is_map
+from dharma_operator.store import part
 
 KIND: Final = "TenantBundle"
 SCHEMA_VERSION: Final = 1
@@ -36,9 +38,9 @@ def reduced(live: Mapping[str, Any]) -> Manifest:
     """Return what people wrote of a live object: its name, labels, annotations, and spec."""
     metadata: Mapping[str, Any] = live["metadata"]
     kept: Manifest = {name: metadata[name] for name in ("name", "namespace") if metadata.get(name)}
-    if metadata.get("labels"):
-        kept["labels"] = dict(metadata["labels"])
-    annotations = {name: text for name, text in (metadata.get("annotations") or {}).items() if by_people(name)}
+    if labels := part(metadata, "labels"):
+        kept["labels"] = dict(labels)
+    annotations = {name: text for name, text in part(metadata, "annotations").items() if by_people(name)}
     if annotations:
         kept["annotations"] = annotations
     return {"apiVersion": API_VERSION, "kind": live["kind"], "metadata": kept, "spec": live["spec"]}
@@ -65,10 +67,10 @@ def render(tenant: Mapping[str, Any], objects: Iterable[Mapping[str, Any]]) -> s
 def parse(data: bytes) -> Bundle:
     """Read a bundle and verify it. Raises CliError when it is of another version, was changed, or holds what no bundle holds."""
     try:
-        document = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
+        document: Json = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise CliError(f"This is no bundle: it cannot be read as JSON ({error}); export it again.") from error
-    if not isinstance(document, dict) or document.get("kind") != KIND:
+    if not is_map(document) or document.get("kind") != KIND:
         raise CliError(f"This is no bundle of a Tenant: kind is not {KIND}; make one with dharma tenant export.")
     version = document.get("schemaVersion")
     if version != SCHEMA_VERSION or isinstance(version, (bool, float)):
@@ -85,9 +87,9 @@ def parse(data: bytes) -> Bundle:
     return _bundle(content)
 
 
-def _bundle(content: Any) -> Bundle:  # noqa: ANN401 (anything that JSON can hold)
+def _bundle(content: Json) -> Bundle:
     """Look at each object: a checksum says that nothing was changed, not that a bundle's objects are in it."""
-    if not isinstance(content, list) or not content:
+    if not is_list(content) or not content:
         raise CliError("The bundle holds no objects; export it again.")
     for one in content:
         _known(one)
@@ -108,15 +110,15 @@ def _bundle(content: Any) -> Bundle:  # noqa: ANN401 (anything that JSON can hol
     return Bundle(tenant, tuple(objects))
 
 
-def _known(one: Any) -> None:  # noqa: ANN401 (anything that JSON can hold)
-    if not (isinstance(one, dict) and one.get("kind") in KINDS and one.get("apiVersion") == API_VERSION):
+def _known(one: Json) -> None:
+    if not (is_map(one) and one.get("kind") in KINDS and one.get("apiVersion") == API_VERSION):
         raise CliError(f"The bundle holds something else than {', '.join(ORDER)} of {API_VERSION}; it is not taken.")
     metadata = one.get("metadata")
     well_formed = (
         one.keys() == {"apiVersion", "kind", "metadata", "spec"}
-        and isinstance(one["spec"], dict)
-        and isinstance(metadata, dict)
-        and all(isinstance(metadata.get(name, {}), dict) for name in ("labels", "annotations"))
+        and is_map(one["spec"])
+        and is_map(metadata)
+        and all(is_map(metadata.get(name, {})) for name in ("labels", "annotations"))
         and metadata.keys() <= _METADATA
         and all(isinstance(metadata.get(name, "-"), str) for name in ("name", "namespace"))
         and metadata.get("name")
@@ -140,7 +142,7 @@ def label(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['kind']} {where}{metadata['name']}"
 
 
-def _checksum(content: Any) -> str:  # noqa: ANN401 (anything that JSON can hold)
+def _checksum(content: Json) -> str:
     """Digest the objects, whatever spaces and line breaks stand between their parts."""
     sealed = {"kind": KIND, "schemaVersion": SCHEMA_VERSION, "objects": content}
     text = json.dumps(sealed, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -12,6 +12,7 @@ from dharma_operator.cli.tenant.bundle import Bundle, label, namespaces_of, redu
 from dharma_operator.cli.tenant.plan import Action, Entry, OnConflict, created, existing, possible, refused, replacement, writes
 from dharma_operator.cli.tenant.read import NAMESPACES, path
 from dharma_operator.cli.tree import condition
+from dharma_operator.store import part
 
 FIELD_MANAGER: Final = "dharma-cli"
 _APPLY: Final = "application/apply-patch+yaml"
@@ -81,7 +82,7 @@ class Importer:
 
     def _is_there(self, namespace: str, tenant: str) -> bool:
         live = self.cluster.get(f"{NAMESPACES}/{namespace}")
-        holder = tenant if live is None else (live["metadata"].get("labels") or {}).get(labels.TENANT, tenant)
+        holder = tenant if live is None else part(live["metadata"], "labels").get(labels.TENANT, tenant)
         if holder != tenant:
             raise CliError(
                 f"Namespace {namespace} belongs to Tenant {holder}, and Tenant {tenant} of the bundle needs it; nothing was written."

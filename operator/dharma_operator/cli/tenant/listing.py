@@ -8,6 +8,7 @@ from rich.table import Table
 
 from dharma_operator.cli.cluster import Manifest
 from dharma_operator.cli.tree import condition
+from dharma_operator.store import part
 
 _NONE = "[dim]-[/]"
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
@@ -19,8 +20,8 @@ def table(tenants: Sequence[Manifest], now: datetime) -> Table:
     for title in ("NAME", "PLAN", "PROJECTS", "BLUEPRINTS", "DEPLOYMENTS", "STORAGE", "READY", "REASON", "AGE"):
         drawn.add_column(title, overflow="fold")
     for one in tenants:
-        told = one.get("status", {}).get("summary") or {}
-        figures = (escape(told.get(name) or "") or _NONE for name in ("projects", "blueprints", "deployments", "storage"))
+        told = part(part(one, "status"), "summary")
+        figures = (escape(str(told.get(name) or "")) or _NONE for name in ("projects", "blueprints", "deployments", "storage"))
         drawn.add_row(one["metadata"]["name"], one["spec"]["plan"], *figures, *_ready(one), age(one, now))
     return drawn
 

@@ -1,15 +1,16 @@
 """What an import would do: one entry an object, decided from the bundle, the live objects and the API server's dry run."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from dharma_handlers.outcome import Manifest
 from dharma_operator.cli.tenant.bundle import by_people, label, reduced
+from dharma_operator.kube.wire import Json, is_list, is_map
+from dharma_operator.store import part
 
-Json: TypeAlias = Any
 _LISTED: Final = 6
 """How many differing fields are named for one object."""
 
@@ -81,7 +82,7 @@ def replacement(live: Manifest, wanted: Manifest) -> Manifest:
     apply leaves the fields of others in place, and a component that was Postgres and is Redis now would be both.
     """
     metadata = {name: value for name, value in live["metadata"].items() if name not in {"labels", "annotations", "managedFields"}}
-    annotations = {name: text for name, text in (live["metadata"].get("annotations") or {}).items() if not by_people(name)}
+    annotations = {name: text for name, text in part(live["metadata"], "annotations").items() if not by_people(name)}
     annotations |= wanted["metadata"].get("annotations", {})
     labels = wanted["metadata"].get("labels", {})
     metadata |= {name: value for name, value in (("labels", labels), ("annotations", annotations)) if value}
@@ -106,9 +107,9 @@ def summary(plan: Sequence[Entry]) -> str:
 
 def differing(before: Json, after: Json, path: str = "") -> list[str]:
     """Return the paths of all that differs, such as `spec.components[db].postgres.version`; what is on one side only counts as a whole."""
-    if isinstance(before, dict) and isinstance(after, dict):
+    if is_map(before) and is_map(after):
         return _members(before, after, f"{path}." if path else "", "")
-    if isinstance(before, list) and isinstance(after, list):
+    if is_list(before) and is_list(after):
         left, right = _by_name(before), _by_name(after)
         if left is not None and right is not None:
             moved = [name for name in left if name in right] != [name for name in right if name in left]
@@ -119,7 +120,7 @@ def differing(before: Json, after: Json, path: str = "") -> list[str]:
     return [] if type(before) is type(after) and before == after else [path]
 
 
-def _members(left: dict[Any, Json], right: dict[Any, Json], opening: str, closing: str) -> list[str]:
+def _members(left: Mapping[Any, Json], right: Mapping[Any, Json], opening: str, closing: str) -> list[str]:
     found: list[str] = []
     for name in [*left, *(name for name in right if name not in left)]:
         path = f"{opening}{name}{closing}"
@@ -127,7 +128,7 @@ def _members(left: dict[Any, Json], right: dict[Any, Json], opening: str, closin
     return found
 
 
-def _by_name(items: list[Json]) -> dict[Any, Json] | None:
+def _by_name(items: Sequence[Json]) -> dict[Any, Json] | None:
     """Key the items of a list by their names. None: not all have one, or two have the same."""
-    found = {item["name"]: item for item in items if isinstance(item, dict) and isinstance(item.get("name"), str)}
+    found = {item["name"]: item for item in items if is_map(item) and isinstance(item.get("name"), str)}
     return found if len(found) == len(items) else None

@@ -11,6 +11,7 @@ from dharma_handlers.tenant.quota_state import NAME, QuotaObserved, observed_fro
 from dharma_operator.cli.cluster import CliError, Cluster, Manifest
 from dharma_operator.cli.target import GROUP
 from dharma_operator.cli.tenant.bundle import namespaces_of
+from dharma_operator.store import part
 
 TENANT_WORDS = {"dht", "tenant", "tenants", "tenants.dharma.io"}
 NAMESPACES = "/api/v1/namespaces"
@@ -52,7 +53,7 @@ def own_namespaces(cluster: Cluster, manifest: Manifest) -> tuple[list[str], lis
         live = cluster.get(f"{NAMESPACES}/{namespace}")
         if live is None:
             missing.append(f"project {project}: namespace {namespace} does not exist")
-        elif (live["metadata"].get("labels") or {}).get(labels.TENANT) != name:
+        elif part(live["metadata"], "labels").get(labels.TENANT) != name:
             missing.append(f"project {project}: namespace {namespace} is not labelled {labels.TENANT}={name}, so it is not this Tenant's")
         else:
             own.append(namespace)
