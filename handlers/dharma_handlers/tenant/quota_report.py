@@ -8,7 +8,8 @@ from dharma_handlers.outcome import Condition
 from dharma_handlers.tenant.quota_amounts import BACKUPS, BLUEPRINTS, DEPLOYMENTS, STORAGE, amount_of, text_of
 from dharma_handlers.tenant.quota_state import NAME, QuotaObserved
 
-_FIGURES: Final = {STORAGE: "storage", BLUEPRINTS: "blueprints", DEPLOYMENTS: "deployments", BACKUPS: "backups"}
+FIGURES: Final = {STORAGE: "storage", BLUEPRINTS: "blueprints", DEPLOYMENTS: "deployments", BACKUPS: "backups"}
+"""Names that `spec.quota` and `status.quota` have for resources of a ResourceQuota."""
 _EXCEEDED: Final = re.compile(rf"exceeded quota: {NAME}, requested: (?P<requested>\S+?), used: (?P<used>\S+?), limited: ")
 _LONGEST: Final = 3
 
@@ -21,7 +22,7 @@ def used_by_all(limits: Mapping[str, int], namespaces: Collection[str], observed
 def usage(limits: Mapping[str, int], namespaces: Collection[str], observed: Mapping[str, QuotaObserved]) -> Mapping[str, Mapping[str, str]]:
     """Return the entries of `status.quota` for all limited resources, under the names that `spec.quota` has for them."""
     return {
-        _FIGURES.get(name, name): {"used": text_of(name, used), "hard": text_of(name, limits[name])}
+        FIGURES.get(name, name): {"used": text_of(name, used), "hard": text_of(name, limits[name])}
         for name, used in used_by_all(limits, namespaces, observed).items()
     }
 
@@ -31,7 +32,7 @@ def within_quota(limits: Mapping[str, int], namespaces: Collection[str], observe
     over = {name: used for name, used in used_by_all(limits, namespaces, observed).items() if used > limits[name]}
     if over:
         words = [
-            f"{_FIGURES.get(name, name)}: {text_of(name, used)} of {text_of(name, limits[name])} in use, "
+            f"{FIGURES.get(name, name)}: {text_of(name, used)} of {text_of(name, limits[name])} in use, "
             f"{text_of(name, used - limits[name])} too much"
             for name, used in over.items()
         ]

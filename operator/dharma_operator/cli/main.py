@@ -12,22 +12,20 @@ from rich.live import Live
 from dharma_operator.cli import connect as connecting
 from dharma_operator.cli import doctor as doctoring
 from dharma_operator.cli.cluster import CliError, Cluster
+from dharma_operator.cli.options import REFRESH, Context, Namespace
 from dharma_operator.cli.target import blueprint, blueprints
+from dharma_operator.cli.tenant.commands import app as tenants
 from dharma_operator.cli.tree import blueprint_tree, children
 
 app = typer.Typer(
     name="dharma",
-    help="See and use what IaC Dharma runs: Blueprints of Postgres, PgBouncer and Redis.",
+    help="See and use what IaC Dharma runs: Blueprints of Postgres, PgBouncer and Redis, and the Tenants that they belong to.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Namespace = Annotated[str | None, typer.Option("-n", "--namespace", help="Namespace; default: the kubeconfig context's.")]
-Context = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig; default: the current one.")]
-
-REFRESH = 1.0
-"""Seconds between two looks with --watch."""
+app.add_typer(tenants, name="tenant")
 
 
 @app.command()

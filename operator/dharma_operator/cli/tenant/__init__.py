@@ -1,0 +1,1 @@
+"""`dharma tenant`: Tenants as people look at them, and as they are carried from one cluster to another."""
