@@ -53,7 +53,7 @@ def step(
     `ledger`: of the very Tenant whose resourceVersion will guard the write of the new one. `pressed`: by namespace and resource, the total
     with which a request that was refused would have fit, 0 if unknown; keep an entry for about a minute, or until that much is in use.
     """
-    facts = _Facts(limits, sorted(set(namespaces)), observed, ledger)
+    facts = _Facts.of(limits, sorted(set(namespaces)), observed, ledger)
     targets = {name: _target(facts, name, distribution, shares, pressed) for name in limits}
     create = tuple(QuotaWrite(name, None, dict.fromkeys(sorted(KNOWN | limits.keys()), 0), ledger.sequence) for name in facts.absent)
     shrink = tuple(write for seen in facts.present if (write := _shrink(facts, seen, targets)) is not None)
@@ -78,47 +78,45 @@ class _Facts:
     namespaces: list[str]
     observed: Mapping[str, QuotaObserved]
     ledger: Ledger
+    present: list[QuotaObserved]
+    absent: list[str]
+    committed: Mapping[str, Mapping[str, int]]
+    """By limited resource and namespace, the most that the namespace can come to use unless a new ledger grants more."""
+    room: Mapping[str, int]
+    """By limited resource, what no namespace can come to use. Negative: more is in use than allowed, or not all is bounded yet."""
 
-    @property
-    def present(self) -> list[QuotaObserved]:
-        return [self.observed[name] for name in self.namespaces if name in self.observed]
-
-    @property
-    def absent(self) -> list[str]:
-        return [name for name in self.namespaces if name not in self.observed]
-
-    def settled(self, namespace: str) -> bool:
-        return self.ledger.settled(self.observed.get(namespace), namespace)
-
-    def committed(self, namespace: str, resource: str) -> int:
-        """Return the most that the namespace can come to use, unless a new ledger grants more."""
-        seen = self.observed.get(namespace)
-        held = seen.held(resource) if seen else 0
-        return held if self.settled(namespace) else max(held, self.ledger.amount(namespace, resource))
+    @classmethod
+    def of(cls, limits: Mapping[str, int], namespaces: list[str], observed: Mapping[str, QuotaObserved], ledger: Ledger) -> "_Facts":
+        committed: dict[str, dict[str, int]] = {resource: {} for resource in limits}
+        for name in namespaces:
+            seen = observed.get(name)
+            coming = ledger.unsettled(seen, name)
+            for resource, amounts in committed.items():
+                amounts[name] = max(seen.held(resource) if seen else 0, coming.get(resource, 0))
+        room = {resource: limit - sum(committed[resource].values()) for resource, limit in limits.items()}
+        present = [observed[name] for name in namespaces if name in observed]
+        absent = [name for name in namespaces if name not in observed]
+        return cls(limits, namespaces, observed, ledger, present, absent, committed, room)
 
 
 def _target(
     facts: _Facts, resource: str, distribution: str, percent: Mapping[str, int], pressed: Mapping[str, Mapping[str, int]]
 ) -> dict[str, int]:
+    entries = facts.ledger.namespaces
     taking_part = [
         Share(
             seen.namespace,
-            seen.used.get(resource, 0),
+            seen.in_use(resource),
             seen.hard.get(resource, UNLIMITED),
-            _granted(facts.ledger, seen.namespace, resource),
-            pressed.get(seen.namespace, {}).get(resource),
+            entries[seen.namespace].amounts.get(resource) if seen.namespace in entries else None,
+            pressed[seen.namespace].get(resource) if seen.namespace in pressed else None,
         )
         for seen in facts.present
     ]
     if distribution == "Static":
         return static(facts.limits[resource], taking_part, percent)
-    reserved = sum(facts.committed(name, resource) for name in facts.absent)
+    reserved = sum(facts.committed[resource][name] for name in facts.absent)
     return elastic(max(facts.limits[resource] - reserved, 0), taking_part, facts.namespaces, resource)
-
-
-def _granted(ledger: Ledger, namespace: str, resource: str) -> int | None:
-    entry = ledger.namespaces.get(namespace)
-    return entry.amounts.get(resource) if entry else None
 
 
 def _shrink(facts: _Facts, seen: QuotaObserved, targets: Mapping[str, Mapping[str, int]]) -> QuotaWrite | None:
@@ -126,9 +124,8 @@ def _shrink(facts: _Facts, seen: QuotaObserved, targets: Mapping[str, Mapping[st
     hard = dict(seen.hard)
     for name, target in targets.items():
         hard[name] = min(hard.get(name, UNLIMITED), target[seen.namespace])
-    granted = facts.ledger.namespaces.get(seen.namespace, Allocation(0, {})).amounts
-    lost = not facts.settled(seen.namespace) and any(amount > seen.held(name) for name, amount in granted.items())
-    if hard == seen.hard and not lost:
+    coming = facts.ledger.unsettled(seen, seen.namespace)
+    if hard == seen.hard and not any(amount > seen.held(name) for name, amount in coming.items()):
         return None
     return QuotaWrite(seen.namespace, seen.resource_version, hard, max(seen.sequence, facts.ledger.sequence))
 
@@ -137,15 +134,16 @@ def _raised(facts: _Facts, targets: Mapping[str, Mapping[str, int]], receivers: 
     """Return the new `spec.hard` of each namespace that gets more of something: as much of its target as fits beside all commitments."""
     ready = list(receivers)
     hard = {seen.namespace: {name: seen.hard[name] for name in facts.limits} for seen in ready}
-    for name, limit in facts.limits.items():
-        room = limit - sum(facts.committed(namespace, name) for namespace in facts.namespaces)
+    for name, room in facts.room.items():
         if room < 0:
             continue
-        missing = [max(targets[name][seen.namespace] - facts.committed(seen.namespace, name), 0) for seen in ready]
+        committed, target = facts.committed[name], targets[name]
+        missing = [max(target[seen.namespace] - committed[seen.namespace], 0) for seen in ready]
         given = missing if sum(missing) <= room else fill(room, missing)
         for seen, more in zip(ready, given, strict=True):
-            most = facts.committed(seen.namespace, name) + more
-            hard[seen.namespace][name] = max(seen.hard[name], min(targets[name][seen.namespace], most))
+            most = min(target[seen.namespace], committed[seen.namespace] + more)
+            if most > seen.hard[name]:
+                hard[seen.namespace][name] = most
     return {seen.namespace: hard[seen.namespace] for seen in ready if hard[seen.namespace] != seen.hard}
 
 
@@ -158,7 +156,8 @@ def _ledger(facts: _Facts, hard: Mapping[str, Mapping[str, int]], release: Colle
     for name in facts.namespaces:
         before = facts.ledger.namespaces.get(name)
         known: Mapping[str, int] = before.amounts if before else {}
-        amounts = {resource: facts.committed(name, resource) for resource in known.keys() | facts.limits.keys()}
+        amounts = {resource: committed[name] for resource, committed in facts.committed.items()}
+        amounts |= _beyond(facts, name, known)
         if name in hard:
             # What is raised beyond bounds (not limited any more) is on record too, should it be limited again before the raise arrives.
             freed = set(facts.observed[name].hard) - set(facts.limits)
@@ -168,6 +167,16 @@ def _ledger(facts: _Facts, hard: Mapping[str, Mapping[str, int]], release: Colle
         if before or name in hard or (kept and max(kept.values()) < UNLIMITED):
             entries[name] = Allocation(sequence if name in hard or before is None else before.sequence, kept)
     return Ledger(sequence, entries)
+
+
+def _beyond(facts: _Facts, namespace: str, known: Mapping[str, int]) -> dict[str, int]:
+    """Return what the namespace can come to use of resources that were limited once."""
+    gone = known.keys() - facts.limits.keys()
+    if not gone:
+        return {}
+    seen = facts.observed.get(namespace)
+    coming = facts.ledger.unsettled(seen, namespace)
+    return {resource: max(seen.held(resource) if seen else 0, coming.get(resource, 0)) for resource in gone}
 
 
 def _waiting(
@@ -181,9 +190,7 @@ def _waiting(
     lagging = {write.namespace for write in shrink} | {seen.namespace for seen in facts.present if seen.hard != seen.status_hard}
     if lagging:
         return f"the ResourceQuota of {_list(sorted(lagging))} is being changed"
-    short = [
-        name for name, limit in facts.limits.items() if sum(facts.committed(namespace, name) for namespace in facts.namespaces) > limit
-    ]
+    short = [name for name, room in facts.room.items() if room < 0]
     if short:
         return f"more {_list(short)} in use than allowed; nobody gets more until less is in use or spec.quota is raised"
     wanting = [name for name, target in targets.items() if any(target[seen.namespace] > seen.hard.get(name, 0) for seen in facts.present)]
