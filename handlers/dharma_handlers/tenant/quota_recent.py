@@ -27,24 +27,28 @@ class Recent:
         """Take in the next version. Every one must be: a rise that was not seen is not known."""
         rises: dict[str, tuple[tuple[float, int], ...]] = {}
         for name, used in seen.used.items():
-            kept = tuple(rise for rise in self.rises.get(name, ()) if rise[0] + RECENT_SECONDS > now and rise[1] > used)
+            kept = tuple(rise for rise in self.rises.get(name, ()) if rise[0] + RECENT_SECONDS > now)
             if used > self.used.get(name, used):
-                kept = (*kept, (now, used))
+                kept = (*(rise for rise in kept if rise[1] > used), (now, used))
             if kept:
                 rises[name] = kept
         return Recent(seen.used, rises)
 
     def counted(self, seen: QuotaObserved, now: float) -> QuotaObserved:
         """Return what was seen with what was in use lately, where that is more."""
-        recent = {name: max((amount for since, amount in rises if since + RECENT_SECONDS > now), default=0) for name, rises in self.rises.items()}
-        return replace(seen, recent={name: amount for name, amount in recent.items() if amount > seen.used.get(name, 0)})
+        recent = {
+            name: amount
+            for name, rises in self.rises.items()
+            if (amount := max((to for since, to in rises if since + RECENT_SECONDS > now), default=0)) > seen.used.get(name, 0)
+        }
+        return replace(seen, recent=recent) if recent else seen
 
     def ends(self, now: float) -> float | None:
         """Return in how many seconds to decide anew, because something that was counted as in use then no longer is."""
         left = [
             since + RECENT_SECONDS - now
             for name, rises in self.rises.items()
-            for since, amount in rises
-            if amount > self.used.get(name, 0) and since + RECENT_SECONDS > now
+            for since, to in rises
+            if to > self.used.get(name, 0) and since + RECENT_SECONDS > now
         ]
         return min(left, default=None)
