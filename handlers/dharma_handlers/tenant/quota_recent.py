@@ -12,7 +12,7 @@ from typing import Final
 from dharma_handlers.tenant.quota_state import QuotaObserved
 
 RECENT_SECONDS: Final = 2.0
-"""How long a rise counts. Caches lag for milliseconds, under load for some hundred; the room that is freed just after is held up so long."""
+"""How long a rise counts. Caches lag for milliseconds, under load for some hundred. What is freed just after a rise waits so long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,238 +1,143 @@
-"""Each guard of the protocol by itself: a schedule of events in which nothing goes wrong, and something does once the guard is taken away."""
+"""Each guard of the protocol by itself: with it a schedule goes well, without it more than the limit could be had, or less for ever."""
 
 import dataclasses
 
 import pytest
+from tests.unit.tenant import quota_schedules as schedules
 from tests.unit.tenant import quota_world
-from tests.unit.tenant.quota_world import GUARDS, Operator, RefusedError, World, potential, settle
+from tests.unit.tenant.quota_schedules import BrokenError, Scene
+from tests.unit.tenant.quota_world import GUARDS
 
 from dharma_handlers.tenant import quota
 from dharma_handlers.tenant.quota_amounts import UNLIMITED
-from dharma_handlers.tenant.quota_state import Allocation, Ledger, QuotaObserved
+from dharma_handlers.tenant.quota_recent import Recent
+from dharma_handlers.tenant.quota_state import Ledger, QuotaObserved
 
 
-class BrokenError(Exception):
-    """More than the limit could come to be in use, or what is idle can't be had."""
+@pytest.mark.parametrize("schedule", schedules.SCHEDULES, ids=lambda schedule: schedule.__name__)
+def test_nothing_goes_wrong(schedule):
+    schedule(Scene())
 
 
-class Scene:
-    """A tenant with namespaces a, b, … at rest, two operators, and writes on the wire."""
+def shrinks(change):
+    real = quota._shrink
 
-    def __init__(self, mutant, *, pods=10, names="ab", rest=True):
-        self.world = World({"pods": pods}, tuple(names), guards=mutant.guards)
-        self.operators = [Operator(self.world, stops=mutant.stops) for _ in range(2)]
-        self.wire = []
-        if rest:
-            settle(self.world, self.operators[0])
+    def shrink(facts, seen, targets):
+        write = real(facts, seen, targets)
+        return write and change(seen, write)
 
-    def edit(self, **changes):
-        self.world.edit_tenant(**changes)
-
-    def use(self, name, count, resource="pods"):
-        assert self.world.create(name, resource, count)
-        self.check()
-
-    def see(self, who=0):
-        self.operators[who].see_all()
-
-    def press(self, who=0, /, resource="pods", **totals):
-        self.operators[who].pressed = {name: {resource: total} for name, total in totals.items()}
-
-    def plan(self, who=0, /, **totals):
-        """Decide with open eyes, and with these refused requests."""
-        self.see(who)
-        self.press(who, **totals)
-        return self.operators[who].plan()
-
-    def go(self, who=0, /, **fates):
-        """Carry out what is decided. `fates`: of the writes of one kind, or to one namespace."""
-        operator = self.operators[who]
-        while operator.queue:
-            kind, what = operator.queue[0]
-            operator.advance(fates.get(kind, fates.get(getattr(what, "namespace", ""), "now")), self.wire)
-            self.check()
-
-    def sync(self, *names):
-        for name in names or tuple(self.world.quotas):
-            self.world.sync(name)
-            self.check()
-
-    def move(self, who=0, /, **totals):
-        """Shrink, wait, raise: all goes well."""
-        for _ in range(2):
-            self.plan(who, **totals)
-            self.go(who)
-            self.sync()
-
-    def arrive(self):
-        while self.wire:
-            kind, what = self.wire.pop(0)
-            try:
-                self.operators[0].deliver(kind, what)
-            except RefusedError:
-                pass
-            self.check()
-
-    def check(self):
-        for resource, limit in self.world.tenant.limits.items():
-            total = potential(self.world, self.operators, self.wire, resource)
-            if total > limit:
-                raise BrokenError(resource, total, self.world.quotas)
-
-    def can_have(self, name, total):
-        self.press(0, **{name: total})
-        try:
-            settle(self.world, self.operators[0])
-        except AssertionError as error:
-            raise BrokenError from error
-        if self.world.quotas[name].status_hard["pods"] < total:
-            raise BrokenError(name, self.world.quotas)
+    return quota, "_shrink", shrink
 
 
-# schedules
+def ledgers(change):
+    real = quota._ledger
+
+    def ledger(facts, hard, release):
+        written = real(facts, hard, release)
+        return written and change(facts, hard, written)
+
+    return quota, "_ledger", ledger
 
 
-def a_shrink_is_not_confirmed_yet(scene):
-    scene.use("b", 5)
-    scene.plan(b=9)
-    scene.go()
-    scene.plan(b=9)
-    scene.go()
+def entries(change):
+    """`change`: what an entry says instead."""
+
+    def changed(facts, hard, written):
+        changed = {
+            name: dataclasses.replace(entry, amounts=change(facts, hard, name, entry.amounts)) for name, entry in written.namespaces.items()
+        }
+        return Ledger(written.sequence, changed)
+
+    return ledgers(changed)
 
 
-def a_raise_is_late(scene):
-    """While it is on its way, another operator is asked for the same capacity."""
-    scene.world.edit_tenant(limits={"pods": 20})
-    scene.plan(a=10)
-    scene.go(**{"raise": "late"})
-    for _ in range(2):
-        scene.plan(1, b=15)
-        scene.go(1)
-        scene.sync()
-    scene.arrive()
-    scene.can_have("b", 20)
+def numbered(number):
+    def renumbered(facts, _, written):
+        new = number(facts)
+        changed = {
+            name: dataclasses.replace(entry, sequence=new if entry.sequence == written.sequence else entry.sequence)
+            for name, entry in written.namespaces.items()
+        }
+        return Ledger(new, changed)
+
+    return ledgers(renumbered)
 
 
-def a_raise_is_lost(scene):
-    scene.world.edit_tenant(limits={"pods": 20})
-    scene.plan(a=10)
-    scene.go(**{"raise": "lost"})
-    scene.can_have("b", 20)
+def held(*counted):
+    def amount(seen, resource):
+        return max(getattr(seen, each).get(resource, unbounded) for each, unbounded in counted)
+
+    return QuotaObserved, "held", amount
 
 
-def a_raise_is_late_and_others_are_granted_twice(scene):
-    """The second ledger must go on to say what the first one granted."""
-    scene.world.edit_tenant(limits={"pods": 30})
-    scene.plan(a=10)
-    scene.go(**{"raise": "late"})
-    scene.plan(1, b=6)
-    scene.go(1, a="lost")
-    scene.sync("b")
-    scene.plan(1, b=25)
-    scene.go(1, a="lost")
-    scene.arrive()
+def creates_in_full():
+    real = quota_world.step
+
+    def step(*args):
+        todo = real(*args)
+        return dataclasses.replace(todo, create=tuple(dataclasses.replace(write, hard={**write.hard, "pods": 5}) for write in todo.create))
+
+    return quota_world, "step", step
 
 
-def a_quota_is_made_anew_and_one_looks_at_the_old(scene):
-    scene.plan(b=9)
-    scene.go()
-    scene.sync()
-    scene.see(1)
-    scene.world.store("a", None)
-    scene.plan()
-    scene.go()
-    scene.sync()
-    scene.plan(a=5)
-    scene.go(**{"raise": "late"})
-    scene.operators[1].see_tenant()
-    scene.operators[1].see("b")
-    scene.press(1, b=9)
-    scene.operators[1].plan()
-    scene.go(1)
-    scene.arrive()
+BOUNDED = ("hard", UNLIMITED), ("status_hard", UNLIMITED), ("used", 0), ("recent", 0)
+
+TAKEN_AWAY = {
+    "shrinks need no confirmation": (schedules.a_shrink_is_not_confirmed_yet, held(BOUNDED[0], *BOUNDED[2:])),
+    "what is not limited yet counts as nothing": (
+        schedules.a_resource_is_limited_but_not_everywhere_yet,
+        held(*((each, 0) for each, _ in BOUNDED)),
+    ),
+    "the ledger is not counted": (schedules.a_raise_is_late_and_others_are_granted_twice, (Ledger, "settled", lambda *_: True)),
+    "the ledger of others is forgotten": (
+        schedules.a_raise_is_late_and_others_are_granted_twice,
+        entries(lambda facts, hard, name, was: was if name in hard else {each: facts.observed[name].held(each) for each in was}),
+    ),
+    "the ledger knows only the raise": (
+        schedules.admission_still_allows_more_than_a_raise,
+        entries(lambda _, hard, name, was: {**was, **hard.get(name, {})}),
+    ),
+    "the ledger does not know what was freed": (
+        schedules.a_limit_comes_back_before_its_removal_has_arrived,
+        entries(lambda *args: {name: amount for name, amount in args[-1].items() if amount < UNLIMITED}),
+    ),
+    "ledgers have the same number": (
+        schedules.a_raise_is_late_and_others_are_granted_twice,
+        numbered(lambda facts: max([facts.ledger.sequence, *(seen.sequence for seen in facts.observed.values())])),
+    ),
+    "ledgers go by their own number only": (
+        schedules.the_ledger_is_lost_while_nothing_is_on_its_way,
+        numbered(lambda facts: facts.ledger.sequence + 1),
+    ),
+    "shrinks leave no mark": (schedules.a_raise_is_late, shrinks(lambda seen, write: dataclasses.replace(write, sequence=seen.sequence))),
+    "marks lie": (
+        schedules.a_quota_is_made_anew_and_one_looks_at_the_old,
+        shrinks(lambda _, write: dataclasses.replace(write, sequence=write.sequence + 5)),
+    ),
+    "lost raises are not settled": (schedules.a_raise_is_lost, shrinks(lambda seen, write: None if write.hard == seen.hard else write)),
+    "creates are in full": (schedules.a_create_is_late, creates_in_full()),
+    "what was in use a moment ago does not count": (schedules.the_quota_controller_lags, (Recent, "counted", lambda _, seen, __: seen)),
+}
 
 
-def the_ledger_is_lost_while_nothing_is_on_its_way(scene):
-    scene.move(a=8)
-    scene.move(b=8)
-    scene.world.edit_tenant(limits={"pods": 20}, ledger=Ledger())
-    a_raise_is_late(scene)
+@pytest.mark.parametrize("taken", TAKEN_AWAY)
+def test_each_guard_is_needed(taken, monkeypatch):
+    schedule, patch = TAKEN_AWAY[taken]
+    monkeypatch.setattr(*patch)
+    scene = Scene()
+    with pytest.raises(BrokenError):
+        schedule(scene)
 
 
-def two_operators_grant_at_once(scene):
-    scene.world.edit_tenant(limits={"pods": 20})
-    scene.plan(0, a=14)
-    scene.plan(1, b=14)
-    scene.go(0)
-    scene.go(1)
-
-
-def a_create_is_late(scene):
-    scene.plan()
-    scene.go(a="twice")
-    settle(scene.world, scene.operators[0])
-    scene.edit(namespaces=("b",))
-    settle(scene.world, scene.operators[0])
-    scene.press(b=9)
-    settle(scene.world, scene.operators[0])
-    scene.edit(namespaces=("a", "b"))
-    scene.arrive()
-
-
-def a_release_is_refused(scene):
-    scene.edit(namespaces=("a",))
-    scene.plan(a=9)
-    scene.use("b", 1)
-    scene.go()
-    scene.plan(a=9)
-    scene.go()
-
-
-def a_resource_is_limited_but_not_everywhere_yet(scene):
-    scene.world.edit_tenant(limits={"pods": 10, "services": 4})
-    scene.operators[0].see_all()
-    scene.operators[0].plan()
-    for write in (what for _, what in scene.operators[0].queue if what.namespace == "b"):
-        scene.world.write_quota(write)
-    scene.world.sync("b")
-    scene.operators[0].see_all()
-    scene.press(0, "services", b=4)
-    todo = scene.operators[0].plan()
-    if any(write.namespace == "b" for write in todo.raises):
-        raise BrokenError(todo)
-
-
-def a_limit_comes_back_before_its_removal_has_arrived(scene):
-    scene.world.edit_tenant(limits={"pods": 10, "services": 4})
-    settle(scene.world, scene.operators[0])
-    scene.world.edit_tenant(limits={"pods": 10})
-    scene.plan()
-    scene.go(a="late")
-    scene.world.edit_tenant(limits={"pods": 10, "services": 9})
-    scene.see(1)
-    scene.press(1, "services", b=4)
-    operator = scene.operators[1]
-    operator.plan()
-    while operator.queue:
-        operator.advance("now", scene.wire)
-    scene.check()
-
-
-def admission_still_allows_more_than_a_raise(scene):
-    """a has little, as the second operator saw it; then much; then its shrink is not confirmed while it is raised by a little."""
-    scene.move(b=9)
-    scene.see(1)
-    scene.move(a=9)
-    high = scene.world.quotas["a"].status_hard["pods"]
-    scene.plan(b=9)
-    scene.go()
-    scene.plan(a=4)
-    scene.go(**{"raise": "late"})
-    assert high > 4
-    operator = scene.operators[1]
-    operator.see_tenant()
-    operator.see("b")
-    scene.press(1, b=9)
-    operator.plan()
-    scene.go(1)
-    scene.arrive()
+@pytest.mark.parametrize(
+    ("schedule", "world"),
+    [
+        (schedules.a_raise_is_late, {"guards": GUARDS - {"ResourceQuota"}}),
+        (schedules.two_operators_grant_at_once, {"guards": GUARDS - {"Tenant"}}),
+        (schedules.a_release_is_refused, {"stops": False}),
+    ],
+    ids=["raises name no resourceVersion", "ledgers name no resourceVersion", "it goes on after a write that was refused"],
+)
+def test_each_guard_outside_is_needed(schedule, world):
+    with pytest.raises(BrokenError):
+        schedule(Scene(**world))
