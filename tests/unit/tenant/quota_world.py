@@ -30,10 +30,11 @@ class RefusedError(Exception):
 class World:
     """The API server, its quota controller and admission."""
 
-    def __init__(self, limits, namespaces, distribution="Elastic", shares=None, *, guards=GUARDS):
+    def __init__(self, limits, namespaces, distribution="Elastic", shares=None, *, guards=GUARDS, lags=False):
         self.clock = 1
         self.now = 0.0
         self.guards = guards
+        self.lags = lags
         self.tenant = TenantSeen(1, limits, tuple(namespaces), Ledger(), distribution, shares or {})
         self.quotas: dict[str, QuotaObserved] = {}
         self.objects: dict[tuple[str, str], int] = {}
@@ -122,12 +123,14 @@ class World:
         return set(self.tenant.namespaces) | set(self.quotas)
 
     def visible(self, namespace, resource):
-        """What the issue asks for: max(hard, used), and the hard that admission goes by."""
+        """What the issue asks for: max(hard, used), and the hard that admission goes by; where caches lag, as far as can be known."""
         live, there = self.quotas.get(namespace), self.objects.get((namespace, resource), 0)
+        if self.lags:
+            there -= self.fresh.get((namespace, resource), 0)
         if live is None:
             return there
         status = live.status_hard.get(resource, UNLIMITED) if namespace in self.synced else 0
-        return max(live.hard.get(resource, UNLIMITED), status, live.used.get(resource, 0), there)
+        return max(live.hard.get(resource, UNLIMITED), status, self.counted_lately(live).in_use(resource), there)
 
 
 class Operator:
