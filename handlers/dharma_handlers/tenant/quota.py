@@ -12,21 +12,37 @@ observed, each raise granted so far has arrived before that observation or never
 can only fall: admission keeps `used` within `status.hard`, the quota controller copies `spec.hard` to it, a shrink lowers `spec.hard`. So
 `committed(i)`, that is max(hard, status.hard, used) as observed, and L(i) unless settled, is at least P(i) however old the observation is,
 provided the ledger is the current one. That it is, its compare-and-swap ensures (it also makes limits and projects the current ones). The
-new ledger holds max(committed, raise) for every namespace, so P(i) <= L(i) holds again. Two things need care:
+new ledger holds max(committed, raise) for every namespace, so P(i) <= L(i) holds again. Four things need care:
 
 - A create has no resourceVersion to be guarded by: one that is late could bring back an amount that was given away since, after its
   namespace or project went and came again. So ResourceQuotas are created with zero, which adds nothing whenever it comes, then raised.
   Zero for all that any plan limits: what is not limited (any more) loses its entry by a raise, which is on record as boundless. (A late
   create does not know a resource that no plan has and that was limited since: it is boundless until the next step limits it.)
 - A lost raise leaves L(i) above what can come of it. The ResourceQuota is then touched (written with a new annotation): settled.
+- An annotation must not claim more than its writer knew. As long as the ResourceQuota lives that would do no harm, as each ledger's
+  sequence is above all that its writer saw. But whoever still sees one that was deleted and made anew since would take a grant to the new
+  one for settled.
+- A ledger that was lost is begun anew above all annotations seen. Raises that the lost one granted are not known then: it is safe if none
+  was on its way.
 
 If more is in use than the limit (it was lowered, or objects were there before), nothing is raised in that resource and each keeps what it
 uses until the sum fits. A namespace whose resource has no limit in force yet counts as boundless: nothing is raised until it has.
 A project that goes is released: its ResourceQuota is deleted, then its ledger entry goes. What stays in a retained namespace is no longer
 the tenant's, neither counted nor bounded. Until the ResourceQuota is gone, it counts.
 
-Not in our hands: Kubernetes' own controller recounts `used` from a cache that can lag behind admission for milliseconds, which native
-quotas suffer from, too. A shrink of a namespace that is filling up at that very moment is avoided where possible (`quota_demand`).
+Each guard is needed: `tests/unit/tenant/test_quota_guards.py` takes them away one by one.
+
+How long it takes. A round is one decision, carried out and counted by Kubernetes. Who wants what is idle has it after two: shrink, raise.
+
+Where Kubernetes counts too little (`quota_recent` says when), `used` is below what is there until it counts again. Two things follow.
+
+- Admission lets in as much again there, at most up to `status.hard`. Native quotas do that by themselves, nothing on top of them can prevent
+  it. Once it is counted, it counts here, too: if that is more than the limit, nobody is raised until it fits.
+- A burst that comes after a shrink is written and before it is in force could be missed by the very count that confirms the shrink, and what
+  it uses be given away. So `QuotaObserved.recent` counts as in use: it is not given away, and the namespace is raised back to it, which makes
+  Kubernetes count again. Not covered: a cache that lags longer than `RECENT_SECONDS`; an operator that crashes, loses its watch (it then
+  misses versions) or can't write in the time between such a count and that raise; a limit lowered at that moment, so that there is no room
+  to raise. What is missed then shows with the next count as more than the limit.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -49,7 +65,8 @@ def step(
 ) -> Step:
     """Decide the next writes. See `Step` for how they must be carried out.
 
-    `namespaces`: those of all projects. `shares`: percent, for Static. `observed`: the ResourceQuotas as last seen, which may be stale.
+    `namespaces`: those of all projects. `shares`: percent, for Static. `observed`: the ResourceQuotas as last seen, which may be stale, with
+    what was in use lately (`quota_recent`).
     `ledger`: of the very Tenant whose resourceVersion will guard the write of the new one. `pressed`: by namespace and resource, the total
     with which a request that was refused would have fit, 0 if unknown; keep an entry for about a minute, or until that much is in use.
     """
