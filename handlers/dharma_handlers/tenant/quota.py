@@ -36,13 +36,13 @@ How long it takes. A round is one decision, carried out and counted by Kubernete
 
 Where Kubernetes counts too little (`quota_recent` says when), `used` is below what is there until it counts again. Two things follow.
 
-- Admission lets in as much again there, at most up to `status.hard`. Native quotas do that by themselves, nothing on top of them can prevent
-  it. Once it is counted, it counts here, too: if that is more than the limit, nobody is raised until it fits.
-- A burst that comes after a shrink is written and before it is in force could be missed by the very count that confirms the shrink, and what
-  it uses be given away. So `QuotaObserved.recent` counts as in use: it is not given away, and the namespace is raised back to it, which makes
-  Kubernetes count again. Not covered: a cache that lags longer than `RECENT_SECONDS`; an operator that crashes, loses its watch (it then
-  misses versions) or can't write in the time between such a count and that raise; a limit lowered at that moment, so that there is no room
-  to raise. What is missed then shows with the next count as more than the limit.
+- Admission lets in as much again there, at most up to `status.hard`. Native quotas do that by themselves, nothing on top of them can
+  prevent it. Once it is counted, it counts here, too: if that is more than the limit, nobody is raised until it fits.
+- A burst that comes after a shrink is written and before it is in force could be missed by the very count that confirms the shrink, and
+  what it uses be given away. So `QuotaObserved.recent` counts as in use: it is not given away, and the namespace is raised back to it,
+  which makes Kubernetes count again. Not covered: a cache that lags longer than `RECENT_SECONDS`; an operator that crashes, loses its
+  watch (it then misses versions) or can't write in the time between such a count and that raise; a limit lowered at that moment, so that
+  there is no room to raise. What is missed then shows with the next count as more than the limit.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -65,10 +65,10 @@ def step(
 ) -> Step:
     """Decide the next writes. See `Step` for how they must be carried out.
 
-    `namespaces`: those of all projects. `shares`: percent, for Static. `observed`: the ResourceQuotas as last seen, which may be stale, with
-    what was in use lately (`quota_recent`).
-    `ledger`: of the very Tenant whose resourceVersion will guard the write of the new one. `pressed`: by namespace and resource, the total
-    with which a request that was refused would have fit, 0 if unknown; keep an entry for about a minute, or until that much is in use.
+    `namespaces`: those of all projects. `shares`: percent, for Static. `observed`: the ResourceQuotas as last seen, which may be stale,
+    with what was in use lately (`quota_recent`). `ledger`: of the very Tenant whose resourceVersion will guard the write of the new one.
+    `pressed`: by namespace and resource, the total with which a request that was refused would have fit, 0 if unknown; keep an entry for
+    about a minute, or until that much is in use.
     """
     facts = _Facts.of(limits, sorted(set(namespaces)), observed, ledger)
     targets = {name: _target(facts, name, distribution, shares, pressed) for name in limits}
