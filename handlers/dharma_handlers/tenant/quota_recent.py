@@ -23,16 +23,16 @@ class Recent:
     rises: Mapping[str, tuple[tuple[float, int], ...]] = field(default_factory=dict[str, tuple[tuple[float, int], ...]])
     """By resource, when it rose (monotonic, in seconds) and to what; the amounts fall. Empty where nothing rose lately."""
 
-    def then(self, seen: QuotaObserved, now: float) -> "Recent":
-        """Take in the next version. Every one must be: a rise that was not seen is not known."""
+    def then(self, counted: Mapping[str, int], now: float) -> "Recent":
+        """Take in `used` of the next version. Every one must be: a rise that was not seen is not known."""
         rises: dict[str, tuple[tuple[float, int], ...]] = {}
-        for name, used in seen.used.items():
+        for name, used in counted.items():
             kept = tuple(rise for rise in self.rises.get(name, ()) if rise[0] + RECENT_SECONDS > now)
             if used > self.used.get(name, used):
                 kept = (*(rise for rise in kept if rise[1] > used), (now, used))
             if kept:
                 rises[name] = kept
-        return Recent(seen.used, rises)
+        return Recent(counted, rises)
 
     def counted(self, seen: QuotaObserved, now: float) -> QuotaObserved:
         """Return what was seen with what was in use lately, where that is more."""

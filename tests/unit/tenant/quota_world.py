@@ -57,7 +57,7 @@ class World:
         else:
             self.quotas[namespace] = dataclasses.replace(quota, resource_version=str(self.tick()))
             self.past[namespace][-1] = self.quotas[namespace]
-            self.recent[namespace] = self.recent.get(namespace, Recent()).then(self.quotas[namespace], self.now)
+            self.recent[namespace] = self.recent.get(namespace, Recent()).then(quota.used, self.now)
 
     def edit_tenant(self, **changes):
         self.tenant = dataclasses.replace(self.tenant, version=self.tick(), **changes)
