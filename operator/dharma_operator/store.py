@@ -17,6 +17,9 @@ OWNER_LABELS: Mapping[Resource, str] = MappingProxyType({resource: owner_label(r
 OnChange = Callable[[OwnerKey, Cause], None]
 """Told of each owner that has something to do."""
 
+OnVersion = Callable[[ObjectKey, Manifest | None], None]
+"""Told of each version of an object; None: it is gone."""
+
 EnsureWatch = Callable[[Resource, str], Awaitable[None]]
 
 _TOMBSTONES = 4096
@@ -101,11 +104,16 @@ class Store:
         self._children: dict[OwnerKey, dict[ObjectKey, Manifest]] = {}
         self._deleted: OrderedDict[str, None] = OrderedDict()
         self._ensure: EnsureWatch | None = None
+        self._followed: dict[Resource, OnVersion] = {}
 
     def connect(self, *, on_change: OnChange, ensure_watch: EnsureWatch) -> None:
         """Name the one who hears of changes, and the one who starts watches for `ensure_namespaced_watch`."""
         self._on_change = on_change
         self._ensure = ensure_watch
+
+    def follow(self, resource: Resource, on_version: OnVersion) -> None:
+        """Name the one who hears of each version of this kind's objects as it is taken in, not only of what is there when he looks."""
+        self._followed[resource] = on_version
 
     async def ensure_namespaced_watch(self, resource: Resource, namespace: str) -> None:
         """See that our objects of this kind in this namespace are in the store, from now on as long as the right to see them lasts.
@@ -173,6 +181,8 @@ class Store:
             self._on_change(owner_key(old), Cause.SPEC)
             return
         self._unlink(key, old)
+        if key.resource in self._followed:
+            self._followed[key.resource](key, None)
         for owner in owners_of(old):
             self._on_change(owner, Cause.CHILD)
 
@@ -210,6 +220,8 @@ class Store:
             return
         new = trim(manifest) if ours else manifest
         self._objects.setdefault(resource, {})[key] = new
+        if resource in self._followed:
+            self._followed[resource](key, new)
         if old is not None:
             self._unlink(key, old)
         for owner in owners_of(new):

@@ -12,21 +12,37 @@ observed, each raise granted so far has arrived before that observation or never
 can only fall: admission keeps `used` within `status.hard`, the quota controller copies `spec.hard` to it, a shrink lowers `spec.hard`. So
 `committed(i)`, that is max(hard, status.hard, used) as observed, and L(i) unless settled, is at least P(i) however old the observation is,
 provided the ledger is the current one. That it is, its compare-and-swap ensures (it also makes limits and projects the current ones). The
-new ledger holds max(committed, raise) for every namespace, so P(i) <= L(i) holds again. Two things need care:
+new ledger holds max(committed, raise) for every namespace, so P(i) <= L(i) holds again. Four things need care:
 
 - A create has no resourceVersion to be guarded by: one that is late could bring back an amount that was given away since, after its
   namespace or project went and came again. So ResourceQuotas are created with zero, which adds nothing whenever it comes, then raised.
   Zero for all that any plan limits: what is not limited (any more) loses its entry by a raise, which is on record as boundless. (A late
   create does not know a resource that no plan has and that was limited since: it is boundless until the next step limits it.)
 - A lost raise leaves L(i) above what can come of it. The ResourceQuota is then touched (written with a new annotation): settled.
+- An annotation must not claim more than its writer knew. As long as the ResourceQuota lives that would do no harm, as each ledger's
+  sequence is above all that its writer saw. But whoever still sees one that was deleted and made anew since would take a grant to the new
+  one for settled.
+- A ledger that was lost is begun anew above all annotations seen. Raises that the lost one granted are not known then: it is safe if none
+  was on its way.
 
 If more is in use than the limit (it was lowered, or objects were there before), nothing is raised in that resource and each keeps what it
 uses until the sum fits. A namespace whose resource has no limit in force yet counts as boundless: nothing is raised until it has.
 A project that goes is released: its ResourceQuota is deleted, then its ledger entry goes. What stays in a retained namespace is no longer
 the tenant's, neither counted nor bounded. Until the ResourceQuota is gone, it counts.
 
-Not in our hands: Kubernetes' own controller recounts `used` from a cache that can lag behind admission for milliseconds, which native
-quotas suffer from, too. A shrink of a namespace that is filling up at that very moment is avoided where possible (`quota_demand`).
+Each guard is needed: `tests/unit/tenant/test_quota_guards.py` takes them away one by one.
+
+How long it takes. A round is one decision, carried out and counted by Kubernetes. Who wants what is idle has it after two: shrink, raise.
+
+Where Kubernetes counts too little (`quota_recent` says when), `used` is below what is there until it counts again. Two things follow.
+
+- Admission lets in as much again there, at most up to `status.hard`. Native quotas do that by themselves, nothing on top of them can
+  prevent it. Once it is counted, it counts here, too: if that is more than the limit, nobody is raised until it fits.
+- A burst that comes after a shrink is written and before it is in force could be missed by the very count that confirms the shrink, and
+  what it uses be given away. So `QuotaObserved.recent` counts as in use: it is not given away, and the namespace is raised back to it,
+  which makes Kubernetes count again. Not covered: a cache that lags longer than `RECENT_SECONDS`; an operator that crashes, loses its
+  watch (it then misses versions) or can't write in the time between such a count and that raise; a limit lowered at that moment, so that
+  there is no room to raise. What is missed then shows with the next count as more than the limit.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -49,11 +65,12 @@ def step(
 ) -> Step:
     """Decide the next writes. See `Step` for how they must be carried out.
 
-    `namespaces`: those of all projects. `shares`: percent, for Static. `observed`: the ResourceQuotas as last seen, which may be stale.
-    `ledger`: of the very Tenant whose resourceVersion will guard the write of the new one. `pressed`: by namespace and resource, the total
-    with which a request that was refused would have fit, 0 if unknown; keep an entry for about a minute, or until that much is in use.
+    `namespaces`: those of all projects. `shares`: percent, for Static. `observed`: the ResourceQuotas as last seen, which may be stale,
+    with what was in use lately (`quota_recent`). `ledger`: of the very Tenant whose resourceVersion will guard the write of the new one.
+    `pressed`: by namespace and resource, the total with which a request that was refused would have fit, 0 if unknown; keep an entry for
+    about a minute, or until that much is in use.
     """
-    facts = _Facts(limits, sorted(set(namespaces)), observed, ledger)
+    facts = _Facts.of(limits, sorted(set(namespaces)), observed, ledger)
     targets = {name: _target(facts, name, distribution, shares, pressed) for name in limits}
     create = tuple(QuotaWrite(name, None, dict.fromkeys(sorted(KNOWN | limits.keys()), 0), ledger.sequence) for name in facts.absent)
     shrink = tuple(write for seen in facts.present if (write := _shrink(facts, seen, targets)) is not None)
@@ -78,47 +95,45 @@ class _Facts:
     namespaces: list[str]
     observed: Mapping[str, QuotaObserved]
     ledger: Ledger
+    present: list[QuotaObserved]
+    absent: list[str]
+    committed: Mapping[str, Mapping[str, int]]
+    """By limited resource and namespace, the most that the namespace can come to use unless a new ledger grants more."""
+    room: Mapping[str, int]
+    """By limited resource, what no namespace can come to use. Negative: more is in use than allowed, or not all is bounded yet."""
 
-    @property
-    def present(self) -> list[QuotaObserved]:
-        return [self.observed[name] for name in self.namespaces if name in self.observed]
-
-    @property
-    def absent(self) -> list[str]:
-        return [name for name in self.namespaces if name not in self.observed]
-
-    def settled(self, namespace: str) -> bool:
-        return self.ledger.settled(self.observed.get(namespace), namespace)
-
-    def committed(self, namespace: str, resource: str) -> int:
-        """Return the most that the namespace can come to use, unless a new ledger grants more."""
-        seen = self.observed.get(namespace)
-        held = seen.held(resource) if seen else 0
-        return held if self.settled(namespace) else max(held, self.ledger.amount(namespace, resource))
+    @classmethod
+    def of(cls, limits: Mapping[str, int], namespaces: list[str], observed: Mapping[str, QuotaObserved], ledger: Ledger) -> "_Facts":
+        committed: dict[str, dict[str, int]] = {resource: {} for resource in limits}
+        for name in namespaces:
+            seen = observed.get(name)
+            coming = ledger.unsettled(seen, name)
+            for resource, amounts in committed.items():
+                amounts[name] = max(seen.held(resource) if seen else 0, coming.get(resource, 0))
+        room = {resource: limit - sum(committed[resource].values()) for resource, limit in limits.items()}
+        present = [observed[name] for name in namespaces if name in observed]
+        absent = [name for name in namespaces if name not in observed]
+        return cls(limits, namespaces, observed, ledger, present, absent, committed, room)
 
 
 def _target(
     facts: _Facts, resource: str, distribution: str, percent: Mapping[str, int], pressed: Mapping[str, Mapping[str, int]]
 ) -> dict[str, int]:
+    entries = facts.ledger.namespaces
     taking_part = [
         Share(
             seen.namespace,
-            seen.used.get(resource, 0),
+            seen.in_use(resource),
             seen.hard.get(resource, UNLIMITED),
-            _granted(facts.ledger, seen.namespace, resource),
-            pressed.get(seen.namespace, {}).get(resource),
+            entries[seen.namespace].amounts.get(resource) if seen.namespace in entries else None,
+            pressed[seen.namespace].get(resource) if seen.namespace in pressed else None,
         )
         for seen in facts.present
     ]
     if distribution == "Static":
         return static(facts.limits[resource], taking_part, percent)
-    reserved = sum(facts.committed(name, resource) for name in facts.absent)
+    reserved = sum(facts.committed[resource][name] for name in facts.absent)
     return elastic(max(facts.limits[resource] - reserved, 0), taking_part, facts.namespaces, resource)
-
-
-def _granted(ledger: Ledger, namespace: str, resource: str) -> int | None:
-    entry = ledger.namespaces.get(namespace)
-    return entry.amounts.get(resource) if entry else None
 
 
 def _shrink(facts: _Facts, seen: QuotaObserved, targets: Mapping[str, Mapping[str, int]]) -> QuotaWrite | None:
@@ -126,9 +141,8 @@ def _shrink(facts: _Facts, seen: QuotaObserved, targets: Mapping[str, Mapping[st
     hard = dict(seen.hard)
     for name, target in targets.items():
         hard[name] = min(hard.get(name, UNLIMITED), target[seen.namespace])
-    granted = facts.ledger.namespaces.get(seen.namespace, Allocation(0, {})).amounts
-    lost = not facts.settled(seen.namespace) and any(amount > seen.held(name) for name, amount in granted.items())
-    if hard == seen.hard and not lost:
+    coming = facts.ledger.unsettled(seen, seen.namespace)
+    if hard == seen.hard and not any(amount > seen.held(name) for name, amount in coming.items()):
         return None
     return QuotaWrite(seen.namespace, seen.resource_version, hard, max(seen.sequence, facts.ledger.sequence))
 
@@ -137,15 +151,16 @@ def _raised(facts: _Facts, targets: Mapping[str, Mapping[str, int]], receivers: 
     """Return the new `spec.hard` of each namespace that gets more of something: as much of its target as fits beside all commitments."""
     ready = list(receivers)
     hard = {seen.namespace: {name: seen.hard[name] for name in facts.limits} for seen in ready}
-    for name, limit in facts.limits.items():
-        room = limit - sum(facts.committed(namespace, name) for namespace in facts.namespaces)
+    for name, room in facts.room.items():
         if room < 0:
             continue
-        missing = [max(targets[name][seen.namespace] - facts.committed(seen.namespace, name), 0) for seen in ready]
+        committed, target = facts.committed[name], targets[name]
+        missing = [max(target[seen.namespace] - committed[seen.namespace], 0) for seen in ready]
         given = missing if sum(missing) <= room else fill(room, missing)
         for seen, more in zip(ready, given, strict=True):
-            most = facts.committed(seen.namespace, name) + more
-            hard[seen.namespace][name] = max(seen.hard[name], min(targets[name][seen.namespace], most))
+            most = min(target[seen.namespace], committed[seen.namespace] + more)
+            if most > seen.hard[name]:
+                hard[seen.namespace][name] = most
     return {seen.namespace: hard[seen.namespace] for seen in ready if hard[seen.namespace] != seen.hard}
 
 
@@ -158,7 +173,8 @@ def _ledger(facts: _Facts, hard: Mapping[str, Mapping[str, int]], release: Colle
     for name in facts.namespaces:
         before = facts.ledger.namespaces.get(name)
         known: Mapping[str, int] = before.amounts if before else {}
-        amounts = {resource: facts.committed(name, resource) for resource in known.keys() | facts.limits.keys()}
+        amounts = {resource: committed[name] for resource, committed in facts.committed.items()}
+        amounts |= _beyond(facts, name, known)
         if name in hard:
             # What is raised beyond bounds (not limited any more) is on record too, should it be limited again before the raise arrives.
             freed = set(facts.observed[name].hard) - set(facts.limits)
@@ -168,6 +184,16 @@ def _ledger(facts: _Facts, hard: Mapping[str, Mapping[str, int]], release: Colle
         if before or name in hard or (kept and max(kept.values()) < UNLIMITED):
             entries[name] = Allocation(sequence if name in hard or before is None else before.sequence, kept)
     return Ledger(sequence, entries)
+
+
+def _beyond(facts: _Facts, namespace: str, known: Mapping[str, int]) -> dict[str, int]:
+    """Return what the namespace can come to use of resources that were limited once."""
+    gone = known.keys() - facts.limits.keys()
+    if not gone:
+        return {}
+    seen = facts.observed.get(namespace)
+    coming = facts.ledger.unsettled(seen, namespace)
+    return {resource: max(seen.held(resource) if seen else 0, coming.get(resource, 0)) for resource in gone}
 
 
 def _waiting(
@@ -181,9 +207,7 @@ def _waiting(
     lagging = {write.namespace for write in shrink} | {seen.namespace for seen in facts.present if seen.hard != seen.status_hard}
     if lagging:
         return f"the ResourceQuota of {_list(sorted(lagging))} is being changed"
-    short = [
-        name for name, limit in facts.limits.items() if sum(facts.committed(namespace, name) for namespace in facts.namespaces) > limit
-    ]
+    short = [name for name, room in facts.room.items() if room < 0]
     if short:
         return f"more {_list(short)} in use than allowed; nobody gets more until less is in use or spec.quota is raised"
     wanting = [name for name, target in targets.items() if any(target[seen.namespace] > seen.hard.get(name, 0) for seen in facts.present)]

@@ -16,6 +16,8 @@ uses, so that giving never makes it press; where a level did not fit, nothing is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import add, sub
 
 from dharma_handlers.tenant.quota_amounts import UNLIMITED, grain_of, percent_of
 
@@ -127,7 +129,7 @@ class _Party:
             self.have,
             self.owed,
         )
-        return tuple(max(totals[: index + 1]) for index in range(len(totals)))
+        return tuple(accumulate(totals, max))
 
 
 def _served(free: int, parties: Sequence[_Party]) -> dict[str, int]:
@@ -150,12 +152,13 @@ def _moves(limit: int, parties: Sequence[_Party], served: Mapping[str, int]) -> 
 
 def _filled(limit: int, levels: Sequence[tuple[int, ...]]) -> list[int]:
     totals = [0] * len(levels)
-    left = limit
     for level in zip(*levels, strict=True):
-        demands = [wanted - total for wanted, total in zip(level, totals, strict=True)]
-        given = demands if sum(demands) <= left else fill(left, demands)
-        totals = [total + more for total, more in zip(totals, given, strict=True)]
-        left -= sum(given)
+        wanted = list(level)
+        if sum(wanted) > limit:
+            more = fill(limit - sum(totals), list(map(sub, wanted, totals)))
+            # Each level is at least the one before: when one does not fit, all is given out, and nothing is left for those after it.
+            return list(map(add, totals, more))
+        totals = wanted
     return totals
 
 

@@ -26,10 +26,17 @@ class QuotaObserved:
     """`status.hard`, which admission goes by; a resource that is not in it is not limited yet."""
     used: Mapping[str, int] = field(default_factory=dict[str, int])
     sequence: int = 0
+    recent: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The most that admission counted within the last seconds (`quota_recent`), where `used` has fallen since."""
+
+    def in_use(self, resource: str) -> int:
+        """Return what must be taken as in use."""
+        used = self.used.get(resource, 0)
+        return max(used, self.recent.get(resource, 0)) if self.recent else used
 
     def held(self, resource: str) -> int:
         """Return what the namespace may have of the resource as long as nobody raises it."""
-        return max(self.hard.get(resource, UNLIMITED), self.status_hard.get(resource, UNLIMITED), self.used.get(resource, 0))
+        return max(self.hard.get(resource, UNLIMITED), self.status_hard.get(resource, UNLIMITED), self.in_use(resource))
 
     def enforced(self, limits: Mapping[str, int]) -> bool:
         """Whether the API server enforces all limits here.
@@ -56,15 +63,14 @@ class Ledger:
     """Grows with each write."""
     namespaces: Mapping[str, Allocation] = field(default_factory=dict[str, Allocation])
 
-    def amount(self, namespace: str, resource: str) -> int:
-        """Return the amount; 0 where there is none."""
-        entry = self.namespaces.get(namespace)
-        return entry.amounts.get(resource, 0) if entry else 0
-
     def settled(self, seen: QuotaObserved | None, namespace: str) -> bool:
         """Whether no raise that this ledger granted to the namespace can still arrive: its ResourceQuota was written to afterwards."""
         entry = self.namespaces.get(namespace)
         return entry is None or (seen is not None and seen.sequence >= entry.sequence)
+
+    def unsettled(self, seen: QuotaObserved | None, namespace: str) -> Mapping[str, int]:
+        """Return the amounts that may still come of this ledger's grants to the namespace; none when it is settled."""
+        return {} if self.settled(seen, namespace) else self.namespaces[namespace].amounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from dharma_operator.store import OWNER_LABELS, Store, owner_key, part
 from dharma_operator.tenant.claims import Claims, asked_namespaces, recorded_namespaces
 from dharma_operator.tenant.pressure import Pressure
 from dharma_operator.tenant.quota import carry_out
+from dharma_operator.tenant.recency import Recency
 from dharma_operator.workqueue import OwnerKey
 
 _YOUNG_SECONDS = 3.0
@@ -40,6 +41,7 @@ class TenantController(Controller):
         self._facts = FactFinder()
         self._claims = Claims()
         self._pressure = Pressure()
+        self._recency = Recency()
         self._seen: dict[str, tuple[int, float]] = {}
         """By Tenant: the generation that was seen last, and when first."""
 
@@ -59,7 +61,8 @@ class TenantController(Controller):
         self._seen.pop(name, None)
 
     def background(self, client: Client, store: Store, wake: Wake) -> Iterable[Coroutine[None, None, None]]:
-        """Listen for requests that were refused for want of quota."""
+        """Listen for requests that were refused for want of quota, and follow what is in use."""
+        store.follow(RESOURCE_QUOTA, self._recency.take)
         return (self._pressure.listen(client, store, wake),)
 
     async def reconcile(self, request: Request) -> Outcome:
@@ -70,11 +73,13 @@ class TenantController(Controller):
             return invalid(error)
         observed = await self._look(request, tenant)
         decision = decide(tenant, observed)
+        waits = [each for each in (decision.outcome.requeue_after, self._recency.ends(observed.quotas)) if each is not None]
+        outcome = dataclasses.replace(decision.outcome, requeue_after=min(waits, default=None))
         if request.suspended or decision.step.at_rest:
-            return decision.outcome
+            return outcome
         if await carry_out(request, decision.step):
-            return decision.outcome
-        return dataclasses.replace(decision.outcome, requeue_after=_SOON)
+            return outcome
+        return dataclasses.replace(outcome, requeue_after=_SOON)
 
     async def leaving(self, request: Request) -> Outcome:
         """Say what a deletion that waits for the namespaces hangs on."""
@@ -107,7 +112,7 @@ class TenantController(Controller):
 
     async def _look(self, request: Request, tenant: Tenant) -> TenantObserved:
         self._claims.see(request.store, request.owner)
-        quotas = _quotas(request)
+        quotas = {name: self._recency.counted(seen) for name, seen in _quotas(request).items()}
         namespaces = _namespaces(request)
         status = part(request.owner, "status")
         return TenantObserved(

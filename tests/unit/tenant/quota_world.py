@@ -5,9 +5,12 @@ from collections.abc import Mapping
 
 from dharma_handlers.tenant.quota import step
 from dharma_handlers.tenant.quota_amounts import UNLIMITED
+from dharma_handlers.tenant.quota_recent import RECENT_SECONDS, Recent
 from dharma_handlers.tenant.quota_state import Ledger, QuotaObserved, QuotaRelease, QuotaWrite
 
 RESOURCES = ("pods", "persistentvolumeclaims")
+GUARDS = frozenset({"ResourceQuota", "Tenant"})
+"""Whose resourceVersions the API server checks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,14 +30,19 @@ class RefusedError(Exception):
 class World:
     """The API server, its quota controller and admission."""
 
-    def __init__(self, limits, namespaces, distribution="Elastic", shares=None, *, guards=True):
+    def __init__(self, limits, namespaces, distribution="Elastic", shares=None, *, guards=GUARDS, lags=False):
         self.clock = 1
+        self.now = 0.0
         self.guards = guards
+        self.lags = lags
         self.tenant = TenantSeen(1, limits, tuple(namespaces), Ledger(), distribution, shares or {})
         self.quotas: dict[str, QuotaObserved] = {}
         self.objects: dict[tuple[str, str], int] = {}
+        self.fresh: dict[tuple[str, str], int] = {}
+        """Of the objects, how many have not come to the quota controller's caches."""
         self.synced: set[str] = set()
         self.past: dict[str, list[QuotaObserved | None]] = {}
+        self.recent: dict[str, Recent] = {}
 
     def tick(self):
         self.clock += 1
@@ -44,16 +52,18 @@ class World:
         self.past.setdefault(namespace, [None]).append(quota)
         if quota is None:
             self.quotas.pop(namespace, None)
+            self.recent.pop(namespace, None)
             self.synced.discard(namespace)
         else:
             self.quotas[namespace] = dataclasses.replace(quota, resource_version=str(self.tick()))
             self.past[namespace][-1] = self.quotas[namespace]
+            self.recent[namespace] = self.recent.get(namespace, Recent()).then(quota.used, self.now)
 
     def edit_tenant(self, **changes):
         self.tenant = dataclasses.replace(self.tenant, version=self.tick(), **changes)
 
     def write_ledger(self, version, ledger):
-        if self.tenant.version != version:
+        if "Tenant" in self.guards and self.tenant.version != version:
             raise RefusedError
         self.edit_tenant(ledger=ledger)
 
@@ -64,7 +74,7 @@ class World:
                 raise RefusedError
             self.store(write.namespace, QuotaObserved(write.namespace, "", dict(write.hard), {}, {}, write.sequence))
             return
-        if live is None or (self.guards and live.resource_version != write.resource_version):
+        if live is None or ("ResourceQuota" in self.guards and live.resource_version != write.resource_version):
             raise RefusedError
         changed = dataclasses.replace(live, hard=dict(write.hard), sequence=write.sequence)
         if changed != live:
@@ -77,11 +87,12 @@ class World:
                 raise RefusedError
             self.store(release.namespace, None)
 
-    def sync(self, namespace):
-        """The quota controller: copy hard, count what is there."""
+    def sync(self, namespace, *, behind=False):
+        """The quota controller: copy hard, count what is there, or what is in caches that lag behind admission."""
         live = self.quotas.get(namespace)
         if live is not None:
-            used = {name: self.objects.get((namespace, name), 0) for name in live.hard}
+            missed = self.fresh if behind else {}
+            used = {name: self.objects.get((namespace, name), 0) - missed.get((namespace, name), 0) for name in live.hard}
             self.synced.add(namespace)
             if (dict(live.hard), used) != (live.status_hard, live.used):
                 self.store(namespace, dataclasses.replace(live, status_hard=dict(live.hard), used=used))
@@ -97,25 +108,38 @@ class World:
                 return False
             self.store(namespace, dataclasses.replace(live, used={**live.used, resource: used}))
         self.objects[namespace, resource] = self.objects.get((namespace, resource), 0) + count
+        self.fresh[namespace, resource] = self.fresh.get((namespace, resource), 0) + count
         return True
+
+    def delete(self, namespace, resource, count):
+        left = max(0, self.objects.get((namespace, resource), 0) - count)
+        self.objects[namespace, resource] = left
+        self.fresh[namespace, resource] = min(left, self.fresh.get((namespace, resource), 0))
+
+    def counted_lately(self, seen):
+        return self.recent.get(seen.namespace, Recent()).counted(seen, self.now)
 
     def counted(self):
         return set(self.tenant.namespaces) | set(self.quotas)
 
     def visible(self, namespace, resource):
-        """What the issue asks for: max(hard, used), and the hard that admission goes by."""
+        """What the issue asks for: max(hard, used), and the hard that admission goes by; where caches lag, as far as can be known."""
         live, there = self.quotas.get(namespace), self.objects.get((namespace, resource), 0)
+        if self.lags:
+            there -= self.fresh.get((namespace, resource), 0)
         if live is None:
             return there
         status = live.status_hard.get(resource, UNLIMITED) if namespace in self.synced else 0
-        return max(live.hard.get(resource, UNLIMITED), status, live.used.get(resource, 0), there)
+        return max(live.hard.get(resource, UNLIMITED), status, self.counted_lately(live).in_use(resource), there)
 
 
 class Operator:
     """One process with caches of its own, each as old as it happens to be."""
 
-    def __init__(self, world: World):
+    def __init__(self, world: World, *, stops=True):
         self.world = world
+        self.stops = stops
+        """Whether it goes by what `Step` says of writes that were refused or lost."""
         self.pressed: dict[str, dict[str, int]] = {}
         self.queue: list[tuple] = []
         self.tenant = world.tenant
@@ -138,7 +162,8 @@ class Operator:
 
     def decide(self):
         seen = self.tenant
-        return step(seen.limits, seen.distribution, seen.shares, seen.namespaces, self.cache, seen.ledger, self.pressed)
+        cache = {name: self.world.counted_lately(quota) for name, quota in self.cache.items()}
+        return step(seen.limits, seen.distribution, seen.shares, seen.namespaces, cache, seen.ledger, self.pressed)
 
     def plan(self):
         todo = self.decide()
@@ -158,10 +183,10 @@ class Operator:
             self.world.write_quota(what)
 
     def advance(self, fate, wire):
-        """Carry out the next write: it arrives, arrives late, is lost, or arrives and its answer is lost."""
+        """Carry out the next write: it arrives, arrives late, twice, is lost, or arrives and its answer is lost."""
         kind, what = self.queue.pop(0)
-        stops = kind in {"release", "ledger"}
-        if fate == "late":
+        stops = self.stops and kind in {"release", "ledger"}
+        if fate in {"late", "twice"}:
             wire.append((kind, what))
         if fate in {"late", "lost"}:
             if stops:
@@ -180,9 +205,25 @@ class Operator:
         return [] if any(kind == "ledger" for kind, _ in self.queue) else [what for kind, what in self.queue if kind == "raise"]
 
 
+def potential(world: World, operators, wire, resource):
+    """What may come to be in use, with all raises that the server would still take."""
+    pending = [what for kind, what in wire if kind == "raise"] + [write for one in operators for write in one.granted()]
+    total = 0
+    for name in world.counted():
+        live = world.quotas.get(name)
+        arriving = [
+            write.hard.get(resource, UNLIMITED)
+            for write in pending
+            if live is not None and write.namespace == name and write.resource_version == live.resource_version
+        ]
+        total += max([world.visible(name, resource), *arriving])
+    return total
+
+
 def settle(world: World, operator: Operator, most=25):
     """Let one operator with good eyes work until it writes nothing; return how many rounds that took."""
     for turn in range(most):
+        world.now += RECENT_SECONDS
         operator.see_all()
         if operator.plan().at_rest and all(quota.hard == quota.status_hard for quota in world.quotas.values()):
             return turn

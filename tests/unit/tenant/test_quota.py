@@ -273,4 +273,4 @@ def test_a_lost_ledger_is_begun_anew_above_all_marks():
     todo = step({"pods": 10}, "Elastic", {}, ["a", "b"], seen, Ledger(), {})
     assert todo.ledger is not None
     assert todo.ledger.sequence == 42
-    assert todo.ledger.amount("b", "pods") == 2
+    assert todo.ledger.namespaces["b"].amounts["pods"] == 2
