@@ -1,11 +1,13 @@
 """`dharma tenant`, as people run it, against a real API server. No operator runs: namespaces and status are made by hand, as one would."""
 
 import json
+import os
+import re
 import secrets
+import select
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,14 +166,27 @@ def test_usage_counts_what_kubernetes_counts(team: Team) -> None:
 
 
 def test_usage_watched_follows_and_ends_with_control_c(team: Team) -> None:
+    screen, terminal = os.openpty()
     command = [cluster.tool("../../.venv/bin/dharma"), "tenant", "usage", team.name, "--watch"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=cluster.environment()) as process:
-        threading.Timer(6, process.send_signal, (signal.SIGINT,)).start()
-        time.sleep(2)
-        assert process.poll() is None
-        out, error = process.communicate(timeout=60)
-    assert process.returncode == 130, error
-    assert "blueprints" in out
+    process = subprocess.Popen(command, stdout=terminal, stderr=terminal, env=cluster.environment(COLUMNS="200"))
+    os.close(terminal)
+    try:
+        see(screen, "blueprints, 50 % used (2 of 4)")
+        cluster.kubectl("-n", team.lab, "delete", "dhb", "blueprint-one")
+        see(screen, "blueprints, 25 % used (1 of 4)")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+    finally:
+        process.kill()
+        os.close(screen)
+
+
+def see(screen: int, text: str) -> None:
+    """Read a terminal until it shows `text`."""
+    seen = ""
+    while text not in seen:
+        assert select.select([screen], [], [], 60)[0], f"not on the screen: {text}\n{seen}"
+        seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(screen, 65536).decode(errors="ignore"))
 
 
 def test_an_export_has_what_people_wrote_and_the_same_bytes_each_time(team: Team, tmp_path: Path) -> None:
