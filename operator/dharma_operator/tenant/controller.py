@@ -13,11 +13,11 @@ from dharma_handlers.tenant.decide import decide
 from dharma_handlers.tenant.namespaces import hangs_on, released
 from dharma_handlers.tenant.observed import ChildName, TenantObserved
 from dharma_handlers.tenant.quota_state import NAME, QuotaObserved, ledger_from, observed_from
-from dharma_operator.controllers import Controller, KindInfo, Request, Wake
+from dharma_operator.controllers import Controller, KindInfo, Request, UnfinishedError, Wake
 from dharma_operator.facts import FactFinder
 from dharma_operator.invalid import invalid
 from dharma_operator.kube.client import Client
-from dharma_operator.kube.errors import Conflict
+from dharma_operator.kube.errors import ApiError, Conflict
 from dharma_operator.kube.ownership import wrote
 from dharma_operator.kube.resources import NAMESPACE, RESOURCE_QUOTA, TENANT, ObjectKey
 from dharma_operator.settings import Settings
@@ -72,8 +72,11 @@ class TenantController(Controller):
         decision = decide(tenant, observed)
         if request.suspended or decision.step.at_rest:
             return decision.outcome
-        if await carry_out(request, decision.step):
-            return decision.outcome
+        try:
+            if await carry_out(request, decision.step):
+                return decision.outcome
+        except ApiError as error:  # in one namespace, as a rule: the others are dressed all the same
+            raise UnfinishedError(decision.outcome, error) from error
         return dataclasses.replace(decision.outcome, requeue_after=_SOON)
 
     async def leaving(self, request: Request) -> Outcome:
@@ -117,6 +120,7 @@ class TenantController(Controller):
             namespaces=namespaces,
             recorded=recorded_namespaces(request.owner),
             claims=self._claims.others(request.store, request.owner, asked_namespaces(request.owner)),
+            taken=self._claims.taken(request.store, request.owner, namespaces),
             children={_child_name(key): child for key, child in request.children.items()},
             quotas=quotas,
             ledger=ledger_from(status.get("allocations")),

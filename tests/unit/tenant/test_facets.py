@@ -83,3 +83,8 @@ def test_data_pods_are_denied_but_not_opened():
     assert allow["spec"]["podSelector"]["matchExpressions"][0]["key"] == "dharma.io/component"
     assert len(allow["spec"]["egress"]) == 2, "names and its own tenant, nothing else"
     assert not policies(tenant(network={"isolation": "None"}), "acme-shop", CLUSTER)
+
+
+def test_a_namespace_that_is_labelled_as_ours_and_another_s_on_record_is_not_let_go():
+    observed = TenantObserved(NOW, CLUSTER, "dharma-system", {"acme-shop": live({"dharma.io/tenant": "acme"})}, taken={"acme-shop"})
+    assert removed(tenant(projects=[]), observed) == (), "it would lose its labels, or be deleted with all that is in it"
