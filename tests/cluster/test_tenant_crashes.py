@@ -1,4 +1,4 @@
-"""The operator dies at its writes for a Tenant, and the next one brings the same end about; at no moment may more be used than the limit."""
+"""The operator dies at its writes for a Tenant, and the next one brings the same end about; never may more be used than the limit."""
 
 import os
 import random
