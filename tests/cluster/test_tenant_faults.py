@@ -1,4 +1,4 @@
-"""Tenants when things go wrong around them: the API server away, a project gone in a burst, a namespace that hangs, a right that is missing."""
+"""Tenants when things go wrong around them: the API server away, a project gone in a burst, a namespace that hangs, a missing right."""
 
 import asyncio
 import contextlib
