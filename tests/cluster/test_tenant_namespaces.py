@@ -118,6 +118,30 @@ async def test_no_label_and_no_name_takes_a_namespace(pair: tuple[TenantStage, T
     assert int((await victim.live())["status"]["drift"]["count"]) >= 4, "each change by hand is counted"
 
 
+@pytest.mark.parametrize("thief_policy", ["Delete", "Retain"])
+async def test_a_label_does_not_let_another_delete_or_release_it(pair: tuple[TenantStage, TenantStage, str], thief_policy: str):
+    """Nobody puts the label back, as the Tenant is suspended: even so the other may not act on what is on record as not its own."""
+    victim, thief, shared = pair
+    await victim.apply([project(shared)], deletionPolicy="Retain")
+    await thief.apply(["b"], deletionPolicy=thief_policy)
+    await victim.ready()
+    await thief.ready()
+    await victim.apply([project(shared)], deletionPolicy="Retain", suspend=True)
+    before = (await read(victim.client, shared))["metadata"]
+    kubectl("label", "--overwrite", "namespace", shared, f"dharma.io/tenant={thief.name}")
+    await thief.apply(["b"], deletionPolicy=thief_policy, displayName="Thief")
+    await thief.ready()
+    await asyncio.sleep(2)  # what the thief would do needs two runs
+    after = (await read(victim.client, shared))["metadata"]
+    assert after["uid"] == before["uid"]
+    assert "deletionTimestamp" not in after
+    assert after["annotations"]["dharma.io/retain"] == "true"
+    assert after["labels"] == {**before["labels"], "dharma.io/tenant": thief.name}
+    await victim.apply([project(shared)], deletionPolicy="Retain", suspend=False)
+    await victim.ready()
+    assert await tenant_label(victim.client, shared) == victim.name
+
+
 async def test_a_namespace_that_is_deleted_by_hand_is_said_and_made_again(pair: tuple[TenantStage, TenantStage, str]):
     one, _, _ = pair
     await one.apply(["a"], quota={"compute": {"pods": "4"}})
