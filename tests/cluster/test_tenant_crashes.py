@@ -100,7 +100,7 @@ async def all_are_released(client: Client, home: str) -> bool:
 def arranges(**spec: Any) -> Callable[[Client, str], Awaitable[object]]:
     async def arrange(client: Client, home: str) -> None:
         apply(home, BOTH, **spec)
-        await wait_until(lambda: is_ready(client, home), "the Tenant is ready before the change", seconds=60)
+        await wait_until(lambda: is_ready(client, home), "the Tenant is ready before the change", seconds=120)
 
     return arrange
 

@@ -164,7 +164,7 @@ async def _arrange(scenario: Scenario, client: Client, namespace: str, folder: P
         return
     operator = scenario.operator(namespace, folder / f"{namespace}-arrange.log")
     try:
-        await operator.start().ready()
+        await operator.start().ready(scenario.seconds)
         await scenario.arrange(client, namespace)
         await operator.stop()
     finally:
