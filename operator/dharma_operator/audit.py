@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from dharma_handlers.outcome import Manifest
 from dharma_operator.kube.client import Client
-from dharma_operator.kube.errors import ApiError, NotFound
+from dharma_operator.kube.errors import ApiError, Forbidden, NotFound
 from dharma_operator.kube.resources import OWNERS, ObjectKey, key_of
 from dharma_operator.store import Store, version_of
 
@@ -82,7 +82,12 @@ class Audit:
         expected: dict[ObjectKey, tuple[int, str]] = {}
         for resource in OWNERS:
             for namespace in (self._namespaces or (None,)) if resource.namespaced else (None,):
-                listing = await self._client.list(resource, namespace, trim=_name_and_version)
+                try:
+                    listing = await self._client.list(resource, namespace, trim=_name_and_version)
+                except Forbidden:
+                    if namespace is None:
+                        raise
+                    continue  # what may not be seen is not held either; the others do not wait for the right
                 present = {key_of(item, resource): (version_of(item), str(item["metadata"]["uid"])) for item in listing.items}
                 for key in self._store.keep_only(resource, namespace, set(present), int(listing.resource_version)):
                     _logger.warning("%s was deleted while its watch was down", key)

@@ -47,6 +47,17 @@ class Request:
     """`spec.suspend` is set: look and report, write nothing and send nothing to a data plane. Returned objects are not applied either."""
 
 
+class UnfinishedError(Exception):
+    """A reconcile met an error in one place and knows what is to be done in the others."""
+
+    def __init__(self, outcome: Outcome, error: Exception) -> None:
+        super().__init__(str(error))
+        self.outcome = outcome
+        """To be brought about and told, as far as it goes."""
+        self.error = error
+        """To be told as the run's failure then."""
+
+
 Wake = Callable[[OwnerKey, Cause], None]
 """Asks for a run of an object."""
 
@@ -64,7 +75,7 @@ class Controller(Protocol):
 
         Called again and again with the same object, after crashes in any place, with views that may be some milliseconds old; never
         twice at a time for the same object. May raise: the object gets a condition that names the error and is tried again, ever
-        more slowly.
+        more slowly. With UnfinishedError what is known is brought about first.
         """
         ...
 

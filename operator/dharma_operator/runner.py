@@ -12,7 +12,7 @@ from typing import Any
 
 from dharma_handlers.outcome import Condition, Event, Manifest, Outcome
 from dharma_operator import status as statuses
-from dharma_operator.controllers import Controller, Controllers, Request
+from dharma_operator.controllers import Controller, Controllers, Request, UnfinishedError
 from dharma_operator.engine import RunResult
 from dharma_operator.events import Recorder
 from dharma_operator.failures import Failure, conditions_after, failure_of
@@ -135,15 +135,16 @@ class Runner:
         )
         if owner["metadata"].get("deletionTimestamp"):
             return await self._leave(key, controller, request)
-        outcome = await controller.reconcile(request)
+        outcome, error = await _decided(controller, request)
         if self._has_left(key, owner):
             return RunResult()  # what is made now would come after the garbage collector; that the object is gone is a run of its own
         if suspended:
             outcome = dataclasses.replace(outcome, objects=None)
         done = await self._apply(key, owner, outcome, suspended=suspended)
-        if done.applied.error is not None:
+        error = done.applied.error or error
+        if error is not None:
             await self._tell_of_the_rest(key, owner, done)
-            raise done.applied.error
+            raise error
         told = {} if outcome.hold else await self._write_status(key, owner, done, now)
         self._log(done, told, time.monotonic() - started)
         if told or done.wrote_children:
@@ -260,6 +261,13 @@ class Runner:
             words,
             extra={name: value for name, value in fields.items() if value},
         )
+
+
+async def _decided(controller: Controller, request: Request) -> tuple[Outcome, Exception | None]:
+    try:
+        return await controller.reconcile(request), None
+    except UnfinishedError as unfinished:
+        return unfinished.outcome, unfinished.error
 
 
 def _wanted_status(live: Mapping[str, Any], generation: int, done: _Done, now: datetime) -> dict[str, Any]:

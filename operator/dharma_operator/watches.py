@@ -68,7 +68,7 @@ class Watches:
                 self._permanent.append(watch)
 
     async def synced(self) -> None:
-        """Wait until all permanent watches have listed what is there."""
+        """Wait until all permanent watches have listed what is there, or were refused in their namespace: it must not stop the others."""
         await asyncio.gather(*(watch.listed.wait() for watch in self._permanent))
 
     def missing(self) -> list[str]:
@@ -111,6 +111,9 @@ class Watches:
                 if watch.error is None:
                     _logger.warning("%s cannot be watched, trying again every %.0f s: %s", watch, _REFUSED_RETRY_SECONDS, error)
                 watch.error = error
+                watch.heard = self._clock()  # the server does answer
+                if watch.namespace is not None and isinstance(error, Forbidden):
+                    watch.listed.set()  # who lists nothing there may write nothing there, and says so in the status of what he serves
             await asyncio.sleep(_REFUSED_RETRY_SECONDS)
 
     async def _while_allowed(self, watch: _Watch) -> None:

@@ -6,7 +6,8 @@ by object.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,13 @@ from dharma_operator.kube.client import Client
 from dharma_operator.kube.crashpoints import CRASH_AT, CRASH_LOG, EXIT_CODE, Side
 
 Step = Callable[[Client, str], Awaitable[object]]
-"""Gets the client and the namespace."""
+"""Gets the client and the namespace of the run."""
+
+
+@asynccontextmanager
+async def _nothing(_: Client, __: str) -> AsyncIterator[None]:
+    yield
+
 
 _QUIET_SECONDS = 2.0
 
@@ -38,6 +45,18 @@ class Scenario:
     """Settings of the operator, as for OperatorProcess."""
     seconds: float = 120
     """Longest time to converge."""
+    spaces: Callable[[str], tuple[str, ...]] = lambda _: ()
+    """What the operator serves beside the namespace of the run: namespaces whose names follow from that one."""
+    look: Callable[[Client, str], Awaitable[Snapshot]] = snapshot
+    """What is compared."""
+    around: Callable[[Client, str], AbstractAsyncContextManager[object]] = _nothing
+    """Entered before the run's `arrange`, left after its end: a witness, who fails the run by AssertionError, or tidying up."""
+    hide: Callable[[str], str] = lambda namespace: namespace
+    """What differs from run to run in the labels of writes: part of the namespace's name, as a rule all of it."""
+
+    def operator(self, namespace: str, log: Path) -> OperatorProcess:
+        """An operator that serves the run, not started yet."""
+        return OperatorProcess((namespace, *self.spaces(namespace)), log, **self.settings)
 
 
 @dataclass(frozen=True)
@@ -102,48 +121,50 @@ async def walk(
 
 async def _reference(scenario: Scenario, client: Client, folder: Path) -> tuple[list[str], Snapshot]:
     log = folder / f"{scenario.name}-reference.writes"
-    async with new_namespace(client, f"walk-{scenario.name}") as namespace:
+    async with new_namespace(client, f"walk-{scenario.name}") as namespace, scenario.around(client, namespace):
         await _arrange(scenario, client, namespace, folder)
-        operator = OperatorProcess((namespace,), folder / f"{scenario.name}-reference.log", **scenario.settings)
+        operator = scenario.operator(namespace, folder / f"{scenario.name}-reference.log")
         operator.environment[CRASH_LOG] = str(log)
         try:
             await scenario.act(client, namespace)
             await _converge(scenario, client, namespace, operator.start(), log)
-            labels = [line.partition(" ")[2].replace(namespace, "<namespace>") for line in log.read_text().splitlines()]
-            return labels, await snapshot(client, namespace)
+            labels = [line.partition(" ")[2].replace(scenario.hide(namespace), "<name>") for line in log.read_text().splitlines()]
+            return labels, await scenario.look(client, namespace)
         finally:
             operator.close()
 
 
 async def _crash(scenario: Scenario, client: Client, folder: Path, write: int, side: Side, label: str, reference: Snapshot) -> Crash:
     name = f"{scenario.name}-{write}-{side}"
-    async with new_namespace(client, f"walk-{name}") as namespace:
-        await _arrange(scenario, client, namespace, folder)
-        operator = OperatorProcess((namespace,), folder / f"{name}.log", **scenario.settings)
-        log = folder / f"{name}.writes"
-        try:
-            await scenario.act(client, namespace)
-            operator.environment[CRASH_AT] = f"{write}:{side}"
-            operator.start()
-            died = await _dies(scenario, client, namespace, operator)
-            if died:
-                del operator.environment[CRASH_AT]
-                operator.environment[CRASH_LOG] = str(log)
+    died = True
+    try:
+        async with new_namespace(client, f"walk-{name}") as namespace, scenario.around(client, namespace):
+            await _arrange(scenario, client, namespace, folder)
+            operator = scenario.operator(namespace, folder / f"{name}.log")
+            log = folder / f"{name}.writes"
+            try:
+                await scenario.act(client, namespace)
+                operator.environment[CRASH_AT] = f"{write}:{side}"
                 operator.start()
-            await _converge(scenario, client, namespace, operator, log)
-            return Crash(write, side, label, died, difference(reference, await snapshot(client, namespace)))
-        except AssertionError as error:
-            return Crash(write, side, label, died=True, difference=str(error) or repr(error))
-        finally:
-            operator.close()
+                died = await _dies(scenario, client, namespace, operator)
+                if died:
+                    del operator.environment[CRASH_AT]
+                    operator.environment[CRASH_LOG] = str(log)
+                    operator.start()
+                await _converge(scenario, client, namespace, operator, log)
+                return Crash(write, side, label, died, difference(reference, await scenario.look(client, namespace)))
+            finally:
+                operator.close()
+    except AssertionError as error:
+        return Crash(write, side, label, died, difference=str(error) or repr(error))
 
 
 async def _arrange(scenario: Scenario, client: Client, namespace: str, folder: Path) -> None:
     if scenario.arrange is None:
         return
-    operator = OperatorProcess((namespace,), folder / f"{namespace}-arrange.log", **scenario.settings)
+    operator = scenario.operator(namespace, folder / f"{namespace}-arrange.log")
     try:
-        await operator.start().ready()
+        await operator.start().ready(scenario.seconds)
         await scenario.arrange(client, namespace)
         await operator.stop()
     finally:

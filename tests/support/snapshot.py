@@ -33,9 +33,14 @@ _OWNERS = {resource.kind for resource in resources.OWNERS}
 
 async def snapshot(client: Client, namespace: str, kinds: Iterable[Resource] = KINDS) -> Snapshot:
     """Read the namespace now."""
+    objects = await objects_in(client, namespace, kinds)
+    return {f"{item['apiVersion']} {item['kind']} {item['metadata']['name']}": masked(item, namespace) for item in objects}
+
+
+async def objects_in(client: Client, namespace: str, kinds: Iterable[Resource] = KINDS) -> list[dict[str, Any]]:
+    """All that is compared of a namespace, as it is."""
     listings = await asyncio.gather(*(client.list(kind, namespace) for kind in kinds))
-    objects = [item for listing in listings for item in listing.items]
-    return {f"{item['apiVersion']} {item['kind']} {item['metadata']['name']}": _masked(item, namespace) for item in objects}
+    return [item for listing in listings for item in listing.items]
 
 
 def difference(reference: Snapshot, other: Snapshot) -> str:
@@ -44,14 +49,15 @@ def difference(reference: Snapshot, other: Snapshot) -> str:
     return "\n".join(difflib.unified_diff(before, after, "reference", "this run", lineterm="", n=12))
 
 
-def _masked(item: dict[str, Any], namespace: str) -> Any:
-    masked = {key: value for key, value in item.items() if key not in {"apiVersion", "kind"}}
+def masked(item: dict[str, Any], name: str) -> Any:
+    """An object without what differs from run to run, as `name` does: its namespace, or another name that stands in it."""
+    kept = {key: value for key, value in item.items() if key not in {"apiVersion", "kind"}}
     if item["kind"] == "Secret":
-        masked["data"] = dict.fromkeys(item.get("data") or {}, "<secret>")
+        kept["data"] = dict.fromkeys(item.get("data") or {}, "<secret>")
     elif item["kind"] == "ConfigMap" and (item["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) != MANAGED_BY:
-        masked = {"metadata": {"name": item["metadata"]["name"]}}  # others write into it all the time
-    masked["status"] = _masked_status(item.get("status") or {}) if item["kind"] in _OWNERS else None
-    text = json.dumps(_walk(masked)).replace(namespace, "<namespace>")
+        kept = {"metadata": {"name": item["metadata"]["name"]}}  # others write into it all the time
+    kept["status"] = _masked_status(item.get("status") or {}) if item["kind"] in _OWNERS else None
+    text = json.dumps(_walk(kept)).replace(name, "<namespace>")
     return json.loads(text)
 
 

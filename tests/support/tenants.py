@@ -53,21 +53,22 @@ class TenantStage:
     def namespace(self, project: str) -> str:
         return f"{self.name}-{project}"
 
-    def operator(self, projects: Iterable[str], **settings: str) -> OperatorProcess:
-        """An operator that serves this Tenant alone, not started yet."""
+    def operator(self, projects: Iterable[str], also: Iterable[str] = (), **settings: str) -> OperatorProcess:
+        """An operator that serves this Tenant alone, and those whose namespaces are `also` named; not started yet."""
         log = self.folder / f"operator-{self.name}-{len(self.operators)}.log"
-        spaces = (self.home, *(self.namespace(project) for project in projects))
+        spaces = (self.home, *(self.namespace(project) for project in projects), *also)
         process = OperatorProcess(spaces, log, **{"name": f"op-{len(self.operators)}", **settings})
         self.operators.append(process)
         return process
 
-    async def apply(self, projects: Iterable[str], **spec: Any) -> Manifest:
-        """Write the Tenant, as a user does."""
+    async def apply(self, projects: Iterable[str | Mapping[str, Any]], **spec: Any) -> Manifest:
+        """Write the Tenant, as a user does. A project is given by its name, or in full."""
+        listed = [{"name": project} if isinstance(project, str) else project for project in projects]
         manifest = {
             "apiVersion": TENANT.api_version,
             "kind": "Tenant",
             "metadata": {"name": self.name, "labels": {TEST_LABEL: "true"}},
-            "spec": {"plan": "Enterprise", "deletionPolicy": "Delete", **spec, "projects": [{"name": project} for project in projects]},
+            "spec": {"plan": "Enterprise", "deletionPolicy": "Delete", **spec, "projects": listed},
         }
         async with Client(self.login, manager="test") as user:
             return await user.apply(manifest)

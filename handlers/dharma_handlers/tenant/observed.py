@@ -1,6 +1,6 @@
 """All that a decision about a Tenant may look at. The shell fills it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -26,6 +26,8 @@ class TenantObserved:
     """Namespace → uid, as the Tenant's status recorded it."""
     claims: Mapping[str, str] = field(default_factory=dict[str, str])
     """Namespace → other Tenant that holds it."""
+    taken: Collection[str] = ()
+    """Namespaces that are on record as another Tenant's, whatever label somebody has put on them since."""
     quotas: Mapping[str, QuotaObserved] = field(default_factory=dict[str, QuotaObserved])
     """The ResourceQuotas that the operator made for this Tenant, by namespace."""
     ledger: Ledger = field(default_factory=Ledger)

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dharma_handlers import labels
 from dharma_handlers.outcome import Manifest
+from dharma_operator.kube.ownership import wrote
 from dharma_operator.kube.resources import NAMESPACE, TENANT, ObjectKey
 from dharma_operator.store import Store, part
 
@@ -14,12 +16,14 @@ from dharma_operator.store import Store, part
 class _Claim:
     since: str
     uid: str
-    recorded: str
-    """Uid of the namespace that was the Tenant's by its status; empty: its spec asks for one of that name."""
 
 
 class Claims:
-    """All claims of all Tenants. What exists is with whom it was; what several ask for is for the oldest of them."""
+    """All claims of all Tenants.
+
+    What exists is with whom it was by a status; before one tells, with whom we made it for, who says so on the label; and what several ask
+    for is for the oldest of them.
+    """
 
     def __init__(self) -> None:
         self._by_namespace: defaultdict[str, dict[str, _Claim]] = defaultdict(dict)
@@ -49,24 +53,41 @@ class Claims:
         held = {namespace: self._holder(store, namespace, name) for namespace in namespaces}
         return {namespace: holder for namespace, holder in held.items() if holder not in {None, name} and holder is not None}
 
+    def taken(self, store: Store, tenant: Manifest, namespaces: Iterable[str]) -> frozenset[str]:
+        """Return those of the live namespaces that are on record as another Tenant's, whatever their labels say."""
+        name = tenant["metadata"]["name"]
+        return frozenset(one for one in namespaces if self._on_record(store, one, name))
+
+    def _on_record(self, store: Store, namespace: str, asking: str) -> bool:
+        live = store.get(ObjectKey(NAMESPACE, None, namespace))
+        others = self._by_namespace.get(namespace, {}).keys() - {asking}
+        return live is not None and any(_records(store, name, live) for name in others)
+
     def _holder(self, store: Store, namespace: str, asking: str) -> str | None:
         claims = self._by_namespace.get(namespace)
         if not claims or claims.keys() == {asking}:
             return None
         live = store.get(ObjectKey(NAMESPACE, None, namespace))
-        uid = live["metadata"]["uid"] if live is not None else None
-        return min(claims, key=lambda name: (uid is None or claims[name].recorded != uid, claims[name].since, claims[name].uid))
+        if live is None:
+            return min(claims, key=lambda name: (claims[name].since, claims[name].uid))
+        made_for = part(live["metadata"], "labels").get(labels.TENANT) if wrote(live) else None
+        return min(claims, key=lambda name: (not _records(store, name, live), name != made_for, claims[name].since, claims[name].uid))
 
     def _take(self, tenant: Manifest) -> None:
         metadata = tenant["metadata"]
         name = metadata["name"]
-        recorded = recorded_namespaces(tenant)
-        names = frozenset({*asked_namespaces(tenant), *recorded})
+        names = frozenset({*asked_namespaces(tenant), *recorded_namespaces(tenant)})
         if self._names.get(name) != names:
             self.forget(name)
             self._names[name] = names
         for namespace in names:
-            self._by_namespace[namespace][name] = _Claim(metadata["creationTimestamp"], metadata["uid"], recorded.get(namespace, ""))
+            self._by_namespace[namespace][name] = _Claim(metadata["creationTimestamp"], metadata["uid"])
+
+
+def _records(store: Store, name: str, live: Manifest) -> bool:
+    """Tell whether this very namespace was the Tenant's by its status, as that is now."""
+    tenant = store.get(ObjectKey(TENANT, None, name))
+    return tenant is not None and recorded_namespaces(tenant).get(live["metadata"]["name"]) == live["metadata"]["uid"]
 
 
 def asked_namespaces(tenant: Mapping[str, Any]) -> list[str]:

@@ -13,11 +13,11 @@ from dharma_handlers.tenant.decide import decide
 from dharma_handlers.tenant.namespaces import hangs_on, released
 from dharma_handlers.tenant.observed import ChildName, TenantObserved
 from dharma_handlers.tenant.quota_state import NAME, QuotaObserved, ledger_from, observed_from
-from dharma_operator.controllers import Controller, KindInfo, Request, Wake
+from dharma_operator.controllers import Controller, KindInfo, Request, UnfinishedError, Wake
 from dharma_operator.facts import FactFinder
 from dharma_operator.invalid import invalid
 from dharma_operator.kube.client import Client
-from dharma_operator.kube.errors import Conflict
+from dharma_operator.kube.errors import ApiError, Conflict
 from dharma_operator.kube.ownership import wrote
 from dharma_operator.kube.resources import NAMESPACE, RESOURCE_QUOTA, TENANT, ObjectKey
 from dharma_operator.settings import Settings
@@ -76,10 +76,20 @@ class TenantController(Controller):
         waits = [each for each in (decision.outcome.requeue_after, self._recency.ends(observed.quotas)) if each is not None]
         outcome = dataclasses.replace(decision.outcome, requeue_after=min(waits, default=None))
         if request.suspended or decision.step.at_rest:
+<<<<<<< HEAD
             return outcome
         if await carry_out(request, decision.step):
             return outcome
         return dataclasses.replace(outcome, requeue_after=_SOON)
+=======
+            return decision.outcome
+        try:
+            if await carry_out(request, decision.step):
+                return decision.outcome
+        except ApiError as error:  # in one namespace, as a rule: the others are dressed all the same
+            raise UnfinishedError(decision.outcome, error) from error
+        return dataclasses.replace(decision.outcome, requeue_after=_SOON)
+>>>>>>> h-walk
 
     async def leaving(self, request: Request) -> Outcome:
         """Say what a deletion that waits for the namespaces hangs on."""
@@ -122,6 +132,7 @@ class TenantController(Controller):
             namespaces=namespaces,
             recorded=recorded_namespaces(request.owner),
             claims=self._claims.others(request.store, request.owner, asked_namespaces(request.owner)),
+            taken=self._claims.taken(request.store, request.owner, namespaces),
             children={_child_name(key): child for key, child in request.children.items()},
             quotas=quotas,
             ledger=ledger_from(status.get("allocations")),

@@ -20,27 +20,30 @@ _logger = logging.getLogger(__name__)
 async def carry_out(request: Request, step: Step) -> bool:
     """Do what `step` says, as far as nobody else has written meanwhile. Returns whether all of it was done.
 
-    What is refused is decided anew by the next run, from what is there by then. Raises ApiError for anything else; a ledger whose
-    answer was lost counts as not written: then nothing is raised.
+    What is refused is decided anew by the next run, from what is there by then. Raises ApiError for anything else, when all has been done
+    that does not depend on it: what goes wrong in one namespace must not stop quota in the others. A ledger whose answer was lost counts
+    as not written: then nothing is raised.
     """
     made = await asyncio.gather(
         *(_create(request, write) for write in step.create), *(_write(request, write) for write in step.shrink), return_exceptions=True
     )
-    for result in made:
+    raised = await _grant(request, step)
+    for result in (*made, *raised):
         if isinstance(result, BaseException):
             raise result
+    return all((*made, *raised))
+
+
+async def _grant(request: Request, step: Step) -> list[bool | BaseException]:
+    """Release, record and raise, each only when what comes before it is done. A create or shrink that failed grants nobody anything."""
     for release in step.release:
         if not await _release(request, release):
-            return False
+            return [False]
     if step.ledger is None:
-        return all(made)
+        return []
     if not await _record(request, step.ledger):
-        return False
-    raised = await asyncio.gather(*(_write(request, write) for write in step.raises), return_exceptions=True)
-    for result in raised:
-        if isinstance(result, BaseException):
-            raise result
-    return all([*made, *raised])
+        return [False]
+    return await asyncio.gather(*(_write(request, write) for write in step.raises), return_exceptions=True)
 
 
 async def _create(request: Request, write: QuotaWrite) -> bool:

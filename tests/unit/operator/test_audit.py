@@ -7,7 +7,7 @@ from tests.support.fake_api import FakeApi, FakeClient
 from tests.support.virtual_time import run_virtually
 
 from dharma_operator.audit import Audit, DeadWatchError
-from dharma_operator.kube.errors import ApiUnavailable, NotFound
+from dharma_operator.kube.errors import ApiUnavailable, Forbidden, NotFound
 from dharma_operator.kube.resources import BLUEPRINT, ObjectKey
 from dharma_operator.store import Store
 
@@ -81,6 +81,22 @@ async def test_missing_kinds_and_a_silent_server_are_named(bench):
     bench.client.fail = lambda *_: None
     await asyncio.sleep(3)
     assert bench.audit.synced.is_set()
+
+
+@virtually
+async def test_a_namespace_that_may_not_be_looked_into_holds_nothing_up(bench):
+    def refuse(_, what):
+        if what == BLUEPRINT:
+            raise Forbidden(403, "Forbidden", "cannot list blueprints")
+
+    bench.client.fail = refuse
+    everywhere, limited = Audit(bench.client, bench.store, ()), Audit(bench.client, bench.store, ("acme",))
+    serving = [asyncio.create_task(one.serve()) for one in (everywhere, limited)]
+    await asyncio.sleep(30)
+    assert limited.synced.is_set()
+    assert "cannot list blueprints" in everywhere.waits_for
+    for task in serving:
+        task.cancel()
 
 
 @virtually

@@ -9,7 +9,7 @@ from tests.support.fake_api import FakeApi, FakeClient
 from tests.support.virtual_time import run_virtually
 
 from dharma_handlers.outcome import Condition, Event, Outcome, Wanted
-from dharma_operator.controllers import Controller, Controllers, KindInfo
+from dharma_operator.controllers import Controller, Controllers, KindInfo, UnfinishedError
 from dharma_operator.engine import RunResult
 from dharma_operator.events import Recorder
 from dharma_operator.kube.applier import Applied, DriftItem, revision_hash
@@ -413,3 +413,12 @@ def test_the_request_is_read_only(bench):
     asyncio.run(bench.run())
     with pytest.raises(dataclasses.FrozenInstanceError):
         bench.controller.requests[0].suspended = True
+
+
+async def test_what_an_unfinished_run_knows_is_brought_about_before_its_error_is_told(bench):
+    error = Forbidden(403, "Forbidden", "resourcequotas is forbidden in the namespace lab")
+    bench.controller.outcome = UnfinishedError(Outcome(READY, WANTED), error)
+    assert (await bench.run()).failed
+    assert [objects for objects, _ in bench.applier.calls] == [WANTED]
+    assert bench.condition("Ready")["reason"] == "Forbidden"
+    assert "in the namespace lab" in bench.condition("Stalled")["message"]

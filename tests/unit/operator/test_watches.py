@@ -88,6 +88,23 @@ async def test_a_missing_right_is_named_and_tried_again(bench):
 
 
 @virtually
+async def test_a_namespace_that_may_not_be_looked_into_holds_nothing_up(bench):
+    def refuse(verb, what):
+        if what == SERVICE:
+            raise Forbidden(403, "Forbidden", "cannot list services")
+
+    bench.client.fail = refuse
+    bench.watches.start([SERVICE], ["acme"])
+    await asyncio.wait_for(bench.watches.synced(), 1)
+    await asyncio.sleep(1000)
+    assert bench.watches.dead() == [], "it is asked again all the time"
+    bench.api.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db", "namespace": "acme"}})
+    bench.client.fail = lambda *_: None
+    await asyncio.sleep(10)
+    assert bench.store.keys(SERVICE) == [ObjectKey(SERVICE, "acme", "db")]
+
+
+@virtually
 async def test_a_new_right_may_take_a_moment(bench):
     bench.api.put(secret("a"))
     loop = asyncio.get_running_loop()

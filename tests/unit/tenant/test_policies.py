@@ -68,14 +68,15 @@ def test_each_need_has_its_policy_in_the_chart(field):
     """The chart spells labels and annotations a second time."""
     need = field.replace("_", "-")
     alias = Policies.model_fields[field].alias
-    text = (TEMPLATES / "policies.yaml").read_text()
-    assert f'"need" "{need}"' in text
-    assert f"{ALLOWED}" in text
-    assert f"spec.policies.{alias}" in text
+    assert f'"need" "{need}" "field" "{alias}"' in (TEMPLATES / "policies.yaml").read_text()
+    common = (TEMPLATES / "_policies.tpl").read_text()
+    assert f"{ACTION}{{{{ $.need }}}}" in common
+    assert f"{ALLOWED}{{{{ .need }}}}" in common
+    assert "spec.policies.{{ .field }}" in common
 
 
 def test_the_chart_protects_the_keys_that_the_operator_writes():
-    text = (TEMPLATES / "policies-protection.yaml").read_text()
+    text = (TEMPLATES / "policies-protection.yaml").read_text() + (TEMPLATES / "_policies.tpl").read_text()
     spelt = set(re.findall(r"dharma\.io/[a-z-]+", text))
     owned = {labels.BLUEPRINT, labels.COMPONENT, labels.USER, labels.TENANT, labels.PROJECT, labels.ROLE}
     assert owned | {labels.CONFIG_HASH, labels.SERVICE_ACCOUNT, SEQUENCE, RETAIN_ANNOTATION, ACTION, ALLOWED} <= spelt
