@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import api_requests, drift, idle, ready, restart, tenants
+from benchmarks import api_requests, drift, idle, quota_burst, ready, restart, tenants
 from benchmarks.bed import Bed, opened
 from benchmarks.report import Report, machine
 
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Bed], Awaitable[Report]]] = {
     "restart": restart.run,
     "drift": drift.run,
     "tenants": tenants.run,
+    "quota-burst": quota_burst.run,
 }
 
 

@@ -7,7 +7,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from benchmarks.process import Usage, usage
 from dharma_handlers.outcome import Manifest
 from dharma_operator.kube.auth import login
 from dharma_operator.kube.client import Client
-from dharma_operator.kube.resources import BLUEPRINT, DEPLOYMENT, NAMESPACE, PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET, key_of
+from dharma_operator.kube.resources import BLUEPRINT, DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET, key_of
 
 AGENT = "dharma-benchmarks"
 """How the benchmarks' own requests name themselves in the audit log."""
@@ -81,14 +81,9 @@ class Bed:
         """Another client, for so many requests at once."""
         return Client(_login, manager=AGENT, connections=connections)
 
-    async def gone(self, prefix: str, seconds: float) -> None:
-        """Wait until no namespace has a name that begins so."""
-
-        async def none_left() -> bool:
-            listing = await self.client.list(NAMESPACE)
-            return not any(item["metadata"]["name"].startswith(prefix) for item in listing.items)
-
-        await cluster.wait_until(none_left, f"the namespaces {prefix}… are gone", seconds=seconds, every=1)
+    async def until(self, predicate: Callable[[], Awaitable[bool]], what: str, seconds: float) -> None:
+        """Wait for something that no watch tells of."""
+        await cluster.wait_until(predicate, what, seconds=seconds, every=0.1)
 
     @asynccontextmanager
     async def operator(self, namespaces: Sequence[str], lease_namespace: str, *, lease_seconds: int = 15) -> AsyncGenerator["Operator"]:

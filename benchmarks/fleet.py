@@ -1,4 +1,4 @@
-"""Tenants by the hundred: two projects each, members of two roles; made, copied by a client that does nothing else, and removed."""
+"""Tenants as they are measured: made, waited for, copied by a client that does nothing else, and removed."""
 
 import asyncio
 import contextlib
@@ -25,6 +25,7 @@ from dharma_operator.kube.resources import (
     TENANT,
     ObjectKey,
 )
+from dharma_operator.kube.wire import Json
 
 _PROJECTS = ("lab", "shop")
 _KINDS = (NAMESPACE, LIMIT_RANGE, NETWORK_POLICY, RESOURCE_QUOTA, ROLE_BINDING)
@@ -48,9 +49,13 @@ class Fleet:
         """Name the namespaces of Tenants."""
         return [f"{name}-{project}" for name in self.names(numbers) for project in _PROJECTS]
 
-    async def make(self, numbers: Sequence[int]) -> float:
-        """Apply Tenants, all at once. Return the seconds from the first request until all are Ready."""
-        names = set(self.names(numbers))
+    async def make(self, numbers: Iterable[int]) -> float:
+        """Apply Tenants of two projects each. Return the seconds from the first request until all are Ready."""
+        return await self.apply([tenant(name, _PROJECTS) for name in self.names(numbers)])
+
+    async def apply(self, manifests: Sequence[Manifest]) -> float:
+        """Apply these Tenants, all at once. Return the seconds from the first request until all are Ready."""
+        names = {manifest["metadata"]["name"] for manifest in manifests}
 
         def ready(item: Manifest) -> bool:
             metadata = item["metadata"]
@@ -58,10 +63,10 @@ class Fleet:
 
         async with Clock(self.bed.client, TENANT, "", ready) as clock:
             begun = time.monotonic()
-            await asyncio.gather(*(self.bed.client.apply(_tenant(name)) for name in sorted(names)))
+            await asyncio.gather(*(self.bed.client.apply(manifest) for manifest in manifests))
             return await clock.wait(len(names), "Tenants are Ready", _SECONDS_AT_LEAST + _SECONDS_EACH * len(names)) - begun
 
-    async def copy(self, numbers: Sequence[int]) -> tuple[int, float]:
+    async def copy(self, numbers: Iterable[int]) -> tuple[int, float]:
         """Apply the very same objects under other names, as fast as the API server takes them. Return how many, and the seconds."""
         names = set(self.names(numbers))
         listings = await asyncio.gather(*(self.bed.client.list(kind, label_selector=labels.TENANT) for kind in _KINDS))
@@ -85,7 +90,11 @@ class Fleet:
         ]
         with contextlib.suppress(ApiError):  # of a namespace that is being deleted after its Tenant
             await asyncio.gather(*(self.bed.client.delete(key) for key in keys))
-        await self.bed.gone(self.prefix, _SECONDS_AT_LEAST + _SECONDS_EACH * len(keys))
+        await self.bed.until(self._gone, f"the namespaces {self.prefix}… are gone", _SECONDS_AT_LEAST + _SECONDS_EACH * len(keys))
+
+    async def _gone(self) -> bool:
+        listing = await self.bed.client.list(NAMESPACE)
+        return not any(item["metadata"]["name"].startswith(self.prefix) for item in listing.items)
 
     def _renamed(self, item: Manifest) -> Manifest:
         """Build the same object with a name of its own, of which no operator thinks that it is its own."""
@@ -107,10 +116,11 @@ async def fleet(bed: Bed) -> AsyncGenerator[Fleet]:
         await made.remove()
 
 
-def _tenant(name: str) -> Manifest:
+def tenant(name: str, projects: Iterable[str], **spec: Json) -> Manifest:
+    """Build a Tenant that leaves nothing behind."""
     members = [
         {"kind": "User", "name": f"alice@{name}.example", "role": "Admin"},
         {"kind": "Group", "name": f"{name}-staff", "role": "Viewer"},
     ]
-    spec = {"plan": "Pro", "deletionPolicy": "Delete", "projects": [{"name": project} for project in _PROJECTS], "members": members}
-    return {"apiVersion": TENANT.api_version, "kind": "Tenant", "metadata": {"name": name}, "spec": spec}
+    whole = {"plan": "Pro", "deletionPolicy": "Delete", "members": members, **spec, "projects": [{"name": one} for one in projects]}
+    return {"apiVersion": TENANT.api_version, "kind": TENANT.kind, "metadata": {"name": name}, "spec": whole}
