@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import api_requests, drift, idle, ready, restart
+from benchmarks import api_requests, drift, idle, quota_burst, ready, restart, tenants
 from benchmarks.bed import Bed, opened
 from benchmarks.report import Report, machine
 
@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, Callable[[Bed], Awaitable[Report]]] = {
     "idle": idle.run,
     "restart": restart.run,
     "drift": drift.run,
+    "tenants": tenants.run,
+    "quota-burst": quota_burst.run,
 }
 
 

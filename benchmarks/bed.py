@@ -6,7 +6,8 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import AsyncGenerator, Generator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import kopf
 from tests.support import cluster
 from tests.support.operator_process import OperatorProcess
 
-from benchmarks.metrics import Metrics
+from benchmarks.metrics import Metrics, writes
 from benchmarks.process import Usage, usage
 from dharma_handlers.outcome import Manifest
 from dharma_operator.kube.auth import login
@@ -25,6 +26,8 @@ from dharma_operator.kube.resources import BLUEPRINT, DEPLOYMENT, PERSISTENT_VOL
 AGENT = "dharma-benchmarks"
 """How the benchmarks' own requests name themselves in the audit log."""
 
+_SILENCE_SECONDS = 3.0
+_LONGEST_SECONDS = 240.0
 _INSTALLED = "app.kubernetes.io/name=iac-dharma,app.kubernetes.io/component=operator"
 
 
@@ -74,9 +77,17 @@ class Bed:
         listings = [await self.client.list(resource, namespace) for resource in (POD, PERSISTENT_VOLUME_CLAIM)]
         return not any(listing.items for listing in listings)
 
+    def user(self, connections: int) -> Client:
+        """Another client, for so many requests at once."""
+        return Client(_login, manager=AGENT, connections=connections)
+
+    async def until(self, predicate: Callable[[], Awaitable[bool]], what: str, seconds: float) -> None:
+        """Wait for something that no watch tells of."""
+        await cluster.wait_until(predicate, what, seconds=seconds, every=0.1)
+
     @asynccontextmanager
-    async def operator(self, namespaces: list[str], lease_namespace: str, *, lease_seconds: int = 15) -> AsyncGenerator["Operator"]:
-        """An operator for these namespaces, ready."""
+    async def operator(self, namespaces: Sequence[str], lease_namespace: str, *, lease_seconds: int = 15) -> AsyncGenerator["Operator"]:
+        """An operator for these namespaces, ready. None are named: it serves all, whosever they are."""
         operator = Operator(tuple(namespaces), lease_namespace, self.folder, lease_seconds)
         try:
             await operator.start()
@@ -116,6 +127,27 @@ class Operator:
     def usage(self) -> Usage:
         """What it used until now."""
         return usage(self.process.pid)
+
+    async def handled(self, kind: str, count: int) -> None:
+        """Wait until it has handled so many objects of a kind since its start."""
+
+        async def enough() -> bool:
+            return (await self.metrics()).sum("dharma_reconciles_total", kind=kind, outcome="Success") >= count
+
+        await cluster.wait_until(enough, f"{count} {kind}s are handled", seconds=_LONGEST_SECONDS, every=0.1, explain=self.process.tail)
+
+    async def silent(self) -> None:
+        """Wait until it has written nothing for a while."""
+        written, since = -1, time.monotonic()
+
+        async def is_silent() -> bool:
+            nonlocal written, since
+            before, written = written, writes((await self.metrics()).requests())
+            if written != before:
+                since = time.monotonic()
+            return time.monotonic() - since >= _SILENCE_SECONDS
+
+        await cluster.wait_until(is_silent, "the operator is silent", seconds=_LONGEST_SECONDS, every=0.5, explain=self.process.tail)
 
     async def _leads(self) -> bool:
         return (await self.metrics()).sum("dharma_leader") == 1

@@ -18,11 +18,14 @@ class OperatorProcess:
     """One operator process."""
 
     def __init__(self, namespaces: tuple[str, ...], log: Path, *, name: str = "test", **settings: str) -> None:
-        """`settings` are environment variables without the prefix: `lease_seconds="3"`. Its Lease is kept in the first namespace."""
+        """`settings` are environment variables without the prefix: `lease_seconds="3"`. Its Lease is kept in the first namespace.
+
+        No namespaces: it serves all there are, also what other tests and people have made.
+        """
         self.log = log
         chosen = {
             "namespaces": ",".join(namespaces),
-            "pod_namespace": namespaces[0],
+            "pod_namespace": namespaces[0] if namespaces else "default",
             "pod_name": name,
             "address": "127.0.0.1",
             "port": "0",
