@@ -76,20 +76,13 @@ class TenantController(Controller):
         waits = [each for each in (decision.outcome.requeue_after, self._recency.ends(observed.quotas)) if each is not None]
         outcome = dataclasses.replace(decision.outcome, requeue_after=min(waits, default=None))
         if request.suspended or decision.step.at_rest:
-<<<<<<< HEAD
             return outcome
-        if await carry_out(request, decision.step):
-            return outcome
-        return dataclasses.replace(outcome, requeue_after=_SOON)
-=======
-            return decision.outcome
         try:
             if await carry_out(request, decision.step):
-                return decision.outcome
+                return outcome
         except ApiError as error:  # in one namespace, as a rule: the others are dressed all the same
-            raise UnfinishedError(decision.outcome, error) from error
-        return dataclasses.replace(decision.outcome, requeue_after=_SOON)
->>>>>>> h-walk
+            raise UnfinishedError(outcome, error) from error
+        return dataclasses.replace(outcome, requeue_after=_SOON)
 
     async def leaving(self, request: Request) -> Outcome:
         """Say what a deletion that waits for the namespaces hangs on."""

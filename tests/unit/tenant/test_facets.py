@@ -87,13 +87,12 @@ def test_data_pods_are_denied_but_not_opened():
     assert not policies(tenant(network={"isolation": "None"}), "acme-shop", CLUSTER)
 
 
-<<<<<<< HEAD
 def test_each_pod_is_selected_by_one_policy_whichever_is_written_first():
     """With both on a pod, the one that denies would cut it off until the other one is there, or after that is deleted."""
     selectors = [one["spec"]["podSelector"]["matchExpressions"] for one in policies(tenant(), "acme-shop", CLUSTER)]
     assert selectors == [[{"key": "dharma.io/component", "operator": wanted}] for wanted in ("Exists", "DoesNotExist")]
-=======
+
+
 def test_a_namespace_that_is_labelled_as_ours_and_another_s_on_record_is_not_let_go():
     observed = TenantObserved(NOW, CLUSTER, "dharma-system", {"acme-shop": live({"dharma.io/tenant": "acme"})}, taken={"acme-shop"})
     assert removed(tenant(projects=[]), observed) == (), "it would lose its labels, or be deleted with all that is in it"
->>>>>>> h-walk
