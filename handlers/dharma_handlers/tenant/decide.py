@@ -1,7 +1,7 @@
 """The one decision about a Tenant: what should exist, what is let go, how quota moves, what is to be told."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dharma_crds.tenant import Tenant
@@ -92,4 +92,5 @@ def _kept(namespace: str) -> Manifest:
 
 
 def _marked(live: Manifest) -> bool:
-    return (live["metadata"].get("annotations") or {}).get(RETAIN_ANNOTATION) == "true"
+    annotations: Mapping[str, str] = live["metadata"].get("annotations") or {}
+    return annotations.get(RETAIN_ANNOTATION) == "true"

@@ -1,7 +1,8 @@
 """One namespace for each project: made, taken over only when nobody owns it, released or deleted when its project goes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dharma_crds import API_VERSION
 from dharma_crds.tenant import Project, Tenant
@@ -72,8 +73,9 @@ def hangs_on(live: Manifest) -> str | None:
     """Say what a namespace that is being deleted waits for. None: it is not being deleted."""
     if "deletionTimestamp" not in live["metadata"]:
         return None
-    told = [one.get("message", "") for one in (live.get("status") or {}).get("conditions") or () if one.get("status") == "True"]
-    reasons = "; ".join(text for text in told if text)
+    status: Mapping[str, Any] = live.get("status") or {}
+    conditions: Sequence[Mapping[str, str]] = status.get("conditions") or ()
+    reasons = "; ".join(text for one in conditions if one.get("status") == "True" and (text := one.get("message")))
     return f"namespace {live['metadata']['name']} is being deleted" + (f" and waits: {reasons}" if reasons else "")
 
 
@@ -105,7 +107,7 @@ def _held(tenant: Tenant, name: str, live: Manifest | None, observed: TenantObse
     """Say who owns the namespace. Empty: this Tenant, or nobody."""
     if live is not None and _recorded(live, observed):
         return ""
-    found = {} if live is None else _labels(live)
+    found: Mapping[str, str] = {} if live is None else _labels(live)
     other = found.get(labels.TENANT, tenant.name)
     if other == tenant.name:
         other = observed.claims.get(name, tenant.name)
@@ -118,7 +120,8 @@ def _held(tenant: Tenant, name: str, live: Manifest | None, observed: TenantObse
         # Not even an annotation helps: an object has one controller, and goes when that one goes.
         return f"namespace {name} is controlled by {controller['kind']} {controller['name']}; set another namespace"
     manager = found.get(labels.MANAGED_BY, labels.MANAGER)
-    agreed = (live["metadata"].get("annotations") or {}).get(ADOPT) == tenant.name
+    annotations: Mapping[str, str] = live["metadata"].get("annotations") or {}
+    agreed = annotations.get(ADOPT) == tenant.name
     if labels.TENANT not in found and manager != labels.MANAGER and not agreed:
         return (
             f"namespace {name} is managed by {manager}; annotate it with {ADOPT}: {tenant.name} to hand it over, or set another namespace"
