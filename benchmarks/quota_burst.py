@@ -69,7 +69,7 @@ class _Place:
 
     async def clear(self) -> None:
         """Delete all pods, and wait until that is counted."""
-        for namespace in self.namespaces:
+        for namespace in (*self.namespaces, self.bystander):
             listing = await self.user.list(POD, namespace)
             await asyncio.gather(*(self.user.delete(key_of(item, POD)) for item in listing.items))
         await self.until_counted(0)
@@ -92,6 +92,7 @@ async def run(bed: Bed) -> Report:
             await place.until_counted(0)
             found["Tenant"] = await _see(place, rounds, moves=True)
             bed.say("the Tenant's quota seen")
+            await operator.silent()
             await operator.process.stop()
             found["Tenant, operator stopped"] = await _see(place, rounds, moves=False)
     for what, seen in found.items():
@@ -137,6 +138,7 @@ async def _see(place: _Place, rounds: int, *, moves: bool) -> Seen:
         seen.admitted.append(await place.pods(*place.namespaces))
     await place.until_counted(_LIMIT)
     seen.freed += await _freed(place, moves=moves)
+    await place.clear()
     return seen
 
 
@@ -160,13 +162,13 @@ async def _burst(place: _Place) -> tuple[list[Asked], list[Asked]]:
 
 
 async def _freed(place: _Place, *, moves: bool) -> list[float]:
-    """Delete a pod of the first namespace while a ReplicaSet of the last wants one. Return how long it takes that it may; empty: never."""
-    giver, taker = place.namespaces[0], place.namespaces[-1]
+    """Delete a pod of one namespace while a ReplicaSet of another wants one. Return how long it takes that it may; empty: never."""
+    *others, taker = place.namespaces
     wanting = await place.user.create(replica_set(taker))
     await place.bed.until(lambda: _refused(place, wanting), "the ReplicaSet is refused a pod", _PATIENCE_SECONDS)
     before = await place.pods(taker)
-    listing = await place.user.list(POD, giver)
-    await place.user.delete(key_of(listing.items[0], POD))
+    listings = [await place.user.list(POD, namespace) for namespace in others]
+    await place.user.delete(next(key_of(item, POD) for listing in listings for item in listing.items))
     begun = time.monotonic()
     usable: list[float] = []
     while not usable and time.monotonic() - begun < (_PATIENCE_SECONDS if moves else _STAYS_SECONDS):
