@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from dharma_crds.tenant import Tenant
 from dharma_handlers.outcome import RETAIN_ANNOTATION, Manifest, Mode, Outcome, Wanted
-from dharma_handlers.tenant import limits, network, quota, roles, status
+from dharma_handlers.tenant import network, quota, roles, status
+from dharma_handlers.tenant.limits import limit_range
 from dharma_handlers.tenant.namespaces import Placement, placements, released, removed
 from dharma_handlers.tenant.observed import TenantObserved
 from dharma_handlers.tenant.quota_amounts import limits_of
@@ -28,15 +29,16 @@ class Decision:
 
 def decide(tenant: Tenant, observed: TenantObserved) -> Decision:
     """Decide from the spec and what was observed."""
+    limits = limits_of(tenant)
     placed = placements(tenant, observed)
     gone = removed(tenant, observed)
     keep = tenant.spec.deletion_policy == "Retain"
     going = [live for live in gone if "deletionTimestamp" not in live["metadata"]]
     # Marked to stay under a former policy: wanted once more without the mark, so that the next apply may prune it.
     unmarked = [] if keep else [Wanted(released(live), Mode.UPDATE_ONLY) for live in going if _marked(live)]
-    step = _step(tenant, observed, placed, () if keep else gone)
-    inside = {one.namespace: tuple(_dressed(tenant, one, observed)) for one in placed if one.manifest is not None}
-    report = status.report(tenant, observed, placed, gone, inside, _first_grants(step, observed))
+    step = _step(tenant, limits, observed, placed, () if keep else gone)
+    inside = {one.namespace: tuple(_dressed(tenant, limits, one, observed)) for one in placed if one.manifest is not None}
+    report = status.report(tenant, limits, observed, placed, gone, inside, _first_grants(step, observed))
     namespaces = [Wanted(one.manifest, adopt=True) for one in placed if one.manifest is not None]
     quotas = [Wanted(_kept(name), Mode.KEEP) for name in sorted({*observed.quotas, *inside})]
     busy = bool(unmarked) or bool(step.waiting) or not report.settled
@@ -56,15 +58,15 @@ def decide(tenant: Tenant, observed: TenantObserved) -> Decision:
     return Decision(outcome, step)
 
 
-def _step(tenant: Tenant, observed: TenantObserved, placed: tuple[Placement, ...], leaving: tuple[Manifest, ...]) -> Step:
+def _step(
+    tenant: Tenant, limits: Mapping[str, int], observed: TenantObserved, placed: tuple[Placement, ...], leaving: tuple[Manifest, ...]
+) -> Step:
     """Decide how quota moves. A namespace that is being deleted with all that is in it counts until it is gone."""
     existing = {one.namespace for one in placed if one.exists}
     counted = [one.namespace for one in placed if one.manifest is not None]
     counted += [name for live in leaving if (name := live["metadata"]["name"]) in observed.quotas]
     shares = {one.namespace: project.share or 0 for one, project in zip(placed, tenant.spec.projects, strict=True)}
-    found = quota.step(
-        limits_of(tenant), tenant.spec.quota.distribution, shares, counted, observed.quotas, observed.ledger, observed.pressed
-    )
+    found = quota.step(limits, tenant.spec.quota.distribution, shares, counted, observed.quotas, observed.ledger, observed.pressed)
     return dataclasses.replace(found, create=tuple(write for write in found.create if write.namespace in existing))
 
 
@@ -73,16 +75,16 @@ def _first_grants(step: Step, observed: TenantObserved) -> frozenset[str]:
     return frozenset(write.namespace for write in step.raises if write.namespace not in observed.ledger.namespaces)
 
 
-def _dressed(tenant: Tenant, one: Placement, observed: TenantObserved) -> Iterator[Wanted]:
+def _dressed(tenant: Tenant, limits: Mapping[str, int], one: Placement, observed: TenantObserved) -> Iterator[Wanted]:
     """Yield what is wanted in a namespace. In one that is being deleted nothing new is made; rights come last, once quota is enforced."""
     mode = Mode.UPDATE_ONLY if one.waiting else Mode.APPLY
-    bounds = limits.limit_range(tenant, one.namespace)
+    bounds = limit_range(tenant, one.namespace)
     if bounds:
         yield Wanted(bounds, mode)
     for policy in network.policies(tenant, one.namespace, observed.cluster):
         yield Wanted(policy, mode)
     seen = observed.quotas.get(one.namespace)
-    enforced = seen is not None and seen.enforced(limits_of(tenant))
+    enforced = seen is not None and seen.enforced(limits)
     for binding in roles.bindings(tenant, one.project, one.namespace, observed.now):
         yield Wanted(binding, mode if enforced else Mode.UPDATE_ONLY)
 

@@ -8,7 +8,6 @@ from dharma_crds.tenant import PLANS, Tenant
 from dharma_handlers.outcome import Condition, Manifest, Wanted
 from dharma_handlers.tenant.namespaces import Placement, hangs_on
 from dharma_handlers.tenant.observed import TenantObserved
-from dharma_handlers.tenant.quota_amounts import limits_of
 from dharma_handlers.tenant.quota_report import usage, within_quota
 
 _LONGEST = 1000
@@ -28,6 +27,7 @@ class Report:
 
 def report(
     tenant: Tenant,
+    limits: Mapping[str, int],
     observed: TenantObserved,
     placed: Sequence[Placement],
     gone: Sequence[Manifest],
@@ -36,13 +36,13 @@ def report(
 ) -> Report:
     """Put into words what was seen.
 
-    `gone`: namespaces that leave the tenant. `inside`: what is wanted in each namespace. `granting`: those that get their first share now.
+    `limits`: of the whole tenant, by ResourceQuota's names. `gone`: namespaces that leave the tenant. `inside`: what is wanted in each
+    namespace. `granting`: those that get their first share now.
     """
-    waits = {one.namespace: _waits_for(tenant, one, observed, inside.get(one.namespace, ())) for one in placed}
+    waits = {one.namespace: _waits_for(limits, one, observed, inside.get(one.namespace, ())) for one in placed}
     waits |= {name: f"namespace {name} gets its share of the quota" for name in granting if not waits[name]}
     hanging = [text for live in gone if (text := hangs_on(live))]
     refused = [one.message for one in placed if one.manifest is None]
-    limits = limits_of(tenant)
     counted = [one.namespace for one in placed if one.manifest is not None]
     ready = _ready(placed, waits, refused)
     return Report(
@@ -62,14 +62,14 @@ def report(
     )
 
 
-def _waits_for(tenant: Tenant, one: Placement, observed: TenantObserved, wanted: Sequence[Wanted]) -> str:
+def _waits_for(limits: Mapping[str, int], one: Placement, observed: TenantObserved, wanted: Sequence[Wanted]) -> str:
     """Say what a namespace lacks; empty: nothing."""
     if one.message:
         return one.message
     if one.live is None:
         return f"namespace {one.namespace} is being made"
     seen = observed.quotas.get(one.namespace)
-    if seen is None or not seen.enforced(limits_of(tenant)):
+    if seen is None or not seen.enforced(limits):
         return f"namespace {one.namespace} waits until Kubernetes has counted what is used in it"
     missing = [name for item in wanted if (name := _name(item.manifest)) not in observed.children]
     return f"{missing[0][0]} {one.namespace}/{missing[0][2]} is being made" if missing else ""
