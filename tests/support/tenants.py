@@ -79,15 +79,14 @@ class TenantStage:
         return found
 
     async def condition(self, kind: str) -> Mapping[str, Any]:
-        conditions = (await self.live()).get("status", {}).get("conditions") or ()
-        return next((one for one in conditions if one["type"] == kind), {})
+        return _condition(await self.live(), kind)
 
     async def ready(self, seconds: float = 30) -> Manifest:
         """Wait until Ready holds for the present generation."""
 
         async def is_ready() -> Manifest | None:
             live = await self.live()
-            one = await self.condition("Ready")
+            one = _condition(live, "Ready")
             return live if one.get("status") == "True" and one["observedGeneration"] == live["metadata"]["generation"] else None
 
         return await wait_until(is_ready, f"Tenant {self.name} is ready", seconds=seconds, explain=self.explain)
@@ -99,6 +98,11 @@ class TenantStage:
     async def quotas(self) -> dict[str, Manifest]:
         listing = await self.client.list(RESOURCE_QUOTA, label_selector=f"dharma.io/tenant={self.name}")
         return {item["metadata"]["namespace"]: item for item in listing.items}
+
+
+def _condition(live: Manifest, kind: str) -> Mapping[str, Any]:
+    conditions = live.get("status", {}).get("conditions") or ()
+    return next((one for one in conditions if one["type"] == kind), {})
 
 
 @asynccontextmanager
