@@ -41,7 +41,7 @@ def decide(tenant: Tenant, observed: TenantObserved) -> Decision:
     report = status.report(tenant, limits, observed, placed, gone, inside, _first_grants(step, observed))
     namespaces = [Wanted(one.manifest, adopt=True) for one in placed if one.manifest is not None]
     quotas = [Wanted(_kept(name), Mode.KEEP) for name in sorted({*observed.quotas, *inside})]
-    busy = bool(unmarked) or bool(step.waiting) or not report.settled
+    busy = bool(gone) or bool(step.waiting) or not report.settled
     waits = [
         roles.next_expiry(tenant, observed.now),
         _SOON_SECONDS if busy else None,

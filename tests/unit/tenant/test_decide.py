@@ -111,6 +111,17 @@ def test_a_removed_project(policy):
     assert bool(found.step.release) == (policy == "Retain"), "what is deleted with all that is in it counts until it is gone"
 
 
+def test_what_an_operator_released_that_died_before_it_said_so_leaves_the_status_too():
+    """Nothing is left to be written to the namespace, so no event comes of it."""
+    who = tenant(projects=[])
+    found = decide(who, seen(live(), recorded={"acme-shop": "n1"}))
+    assert [entry["message"] for entry in found.outcome.status["namespaces"]] == ["it leaves the tenant"]
+    assert found.outcome.requeue_after is not None
+    after = decide(who, seen(live()))
+    assert after.outcome.status["namespaces"] == []
+    assert after.outcome.requeue_after is None
+
+
 def test_defaults_fit_between_the_bounds():
     found = limit_range(tenant(limits={"container": {"max": {"cpu": "200m"}, "min": {"memory": "1Gi"}}}), "acme-shop")
     assert found["spec"]["limits"] == [
