@@ -156,8 +156,10 @@ def test_the_kinds_are_named_as_documented() -> None:
 def test_examples_are_read_whole(path) -> None:
     import yaml
 
-    document = yaml.safe_load(path.read_text())
-    assert not lost(document, kind_of(document).model.model_validate(document).to_dict())
+    ours = [one for one in yaml.safe_load_all(path.read_text()) if one["apiVersion"] == "dharma.io/v1alpha1"]
+    assert ours or path.stem == "web", "an example of none of our kinds"
+    for document in ours:
+        assert not lost(document, kind_of(document).model.model_validate(document).to_dict())
 
 
 def test_structs_say_nothing_of_what_is_unset() -> None:
