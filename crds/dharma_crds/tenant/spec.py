@@ -68,7 +68,9 @@ class Member(Struct):
     namespace: DnsLabel | None = Field(
         default=None, description="Namespace of a ServiceAccount. Default: none, as users and groups have none."
     )
-    role: Role = Field(description="Viewer: read, without Secrets. Editor: all that runs, with Secrets. Admin: ServiceAccounts too. None gives rights.")
+    role: Role = Field(
+        description="Viewer: read, without Secrets. Editor: all that runs, with Secrets. Admin: ServiceAccounts too. None gives rights."
+    )
     projects: Annotated[tuple[ProjectName, ...], LIST_SET] = Field(
         default=(), max_length=32, description="Projects it works in. Default: all."
     )
