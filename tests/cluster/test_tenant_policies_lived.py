@@ -65,7 +65,7 @@ def as_service_account(installed: Installed, path: Path) -> Path:
 
 
 @pytest.fixture
-async def stage(kubectl: Callable[..., str], tmp_path: Path) -> AsyncIterator[MembersStage]:
+async def stage(kubectl: Callable[..., str], crds: None, no_other_operator: None, tmp_path: Path) -> AsyncIterator[MembersStage]:
     installed = Installed()
     labels, annotations = labels_and_annotations(Tenant.model_validate(TENANT))
     shop = installed.namespace("shop", {**RESTRICTED, **labels, "dharma.io/tenant": "acme", "dharma.io/project": "shop"}, annotations)

@@ -83,7 +83,7 @@ def owners(run: str) -> list[Object]:
 
 
 @pytest.fixture(scope="module")
-def world(kubeconfig: Path, kubectl: Callable[..., str]) -> Iterator[World]:
+def world(kubeconfig: Path, kubectl: Callable[..., str], crds: None) -> Iterator[World]:
     installed = Installed()
     marks = {action: {} if action == "free" else {"dharma.io/policy-protection": action} for action in ACTIONS}
     namespaces = [installed.namespace(action, {**TENANTS, **marks[action]}) for action in ACTIONS]

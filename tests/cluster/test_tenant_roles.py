@@ -96,7 +96,7 @@ def discovered(api: ApiServer) -> frozenset[str]:
 
 
 @pytest.fixture(scope="module")
-def world(kubeconfig: Path, kubectl: Callable[..., str]) -> Iterator[World]:
+def world(kubeconfig: Path, kubectl: Callable[..., str], crds: None) -> Iterator[World]:
     installed = Installed()
     own = f"{installed.run}-own"
     bindings = [bound(f"dharma-{role}", f"{installed.run}-tenant-{role}", f"{installed.run}-{role}", own) for role in ROLES]

@@ -86,6 +86,24 @@ def test_rights_are_least() -> None:
     assert binding["resourceNames"] == [f"{NAME}-namespace"]
 
 
+def test_policies_fail_closed_and_reach_only_who_asked() -> None:
+    documents = rendered()
+    policies = [one for one in documents if one["kind"] == "ValidatingAdmissionPolicy"]
+    assert {one["spec"]["failurePolicy"] for one in policies} == {"Fail"}
+    bound = {}
+    for one in documents:
+        if one["kind"] == "ValidatingAdmissionPolicyBinding":
+            bound.setdefault(one["spec"]["policyName"], []).append(one["spec"])
+    assert set(bound) == {one["metadata"]["name"] for one in policies}
+    (everywhere,) = bound.pop(f"{NAME}-namespaces")
+    assert everywhere["validationActions"] == ["Deny"]
+    for name, bindings in bound.items():
+        key = name.replace(NAME, "dharma.io/policy", 1)
+        chosen = {one["matchResources"]["namespaceSelector"]["matchLabels"][key]: one["validationActions"] for one in bindings}
+        assert chosen == {"deny": ["Deny"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
+    assert not named(rendered("--set", "policies.enabled=false"), "ValidatingAdmissionPolicy")
+
+
 def test_pods_are_restricted() -> None:
     pod = next(one for one in rendered() if one["kind"] == "Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]

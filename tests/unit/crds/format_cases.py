@@ -136,7 +136,7 @@ FORMATS = {
         "spec.policies.registries.allowed[]",
         (
             "registry.example",
-            "ghcr.io/acme",
+            "ghcr.io/a-b/c",
             "localhost",
             "localhost:5000/a",
             "mirror:5000",
