@@ -51,7 +51,9 @@ def removed(tenant: Tenant, observed: TenantObserved) -> tuple[Manifest, ...]:
     return tuple(
         live
         for name, live in sorted(observed.namespaces.items())
-        if name not in wanted and name not in observed.taken and (_labels(live).get(labels.TENANT) == tenant.name or _recorded(live, observed))
+        if name not in wanted
+        and name not in observed.taken
+        and (_labels(live).get(labels.TENANT) == tenant.name or _recorded(live, observed))
     )
 
 

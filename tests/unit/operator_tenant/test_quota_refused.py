@@ -46,11 +46,11 @@ class Client:
         self._may(manifest["metadata"]["namespace"], "create")
         return quota(manifest["metadata"]["namespace"], "50")
 
-    async def patch(self, key, _, *, resource_version):
+    async def patch(self, key, _, **__):
         self._may(key.namespace, "patch")
         return quota(key.namespace, "51")
 
-    async def delete(self, key, *, uid, resource_version):
+    async def delete(self, key, **_):
         self._may(key.namespace, "delete")
         return True
 
