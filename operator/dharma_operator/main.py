@@ -13,7 +13,8 @@ from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
 from dharma_operator.blueprint.controller import BlueprintController
 from dharma_operator.controllers import Controller, KindInfo
-from dharma_operator.kube.resources import BACKUP, DHARMA_DEPLOYMENT, TENANT
+from dharma_operator.deployment.controller import DeploymentController
+from dharma_operator.kube.resources import BACKUP, TENANT
 from dharma_operator.logs import configure
 from dharma_operator.placeholder import Placeholder
 from dharma_operator.process import Operator
@@ -33,7 +34,8 @@ def make_controllers(settings: Settings) -> Iterable[Controller]:
     """Make the controllers of all kinds."""
     del settings
     yield BlueprintController()
-    for resource in (TENANT, DHARMA_DEPLOYMENT, BACKUP):
+    yield DeploymentController()
+    for resource in (TENANT, BACKUP):
         yield Placeholder(KindInfo(resource, OWNER_LABELS[resource]))
 
 

@@ -45,6 +45,7 @@ class Rollback(Struct):
         default=None, validation_alias="from", serialization_alias="from", description="Hash of the version that was left."
     )
     reason: str | None = Field(default=None, description="Why, in one stable CamelCase word.")
+    message: str | None = Field(default=None, description="What was seen, in a sentence.")
 
 
 class DeploymentStatus(Status):

@@ -1,0 +1,100 @@
+"""A version: what its pods are made from, and the digest that names it.
+
+The digest covers what the user wrote, not what is made of it: neither defaults of the API server, nor labels, nor another release of the
+operator start a rollout. What a version was made from stands on its ReplicaSet, so that an old one can be brought back.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from dharma_crds.base import Struct
+from dharma_crds.deployment import DharmaDeployment, EnvironmentVariable, Port, Probes
+from dharma_crds.deployment.workload import WorkloadResources
+from dharma_handlers import labels
+from dharma_handlers.outcome import Manifest
+
+SOURCE_ANNOTATION: Final = "dharma.io/revision-source"
+RESTART_ANNOTATION: Final = "dharma.io/restart"
+"""Of a Deployment: another value makes another version of the same spec."""
+_DIGITS: Final = 10
+
+
+class Source(Struct):
+    """What the pods of a version are made from."""
+
+    image: str
+    ports: tuple[Port, ...] = ()
+    bound: tuple[EnvironmentVariable, ...] = ()
+    """Variables that come from `bind`, with the names of Secrets as they were found."""
+    env: tuple[EnvironmentVariable, ...] = ()
+    resources: WorkloadResources | None = None
+    probes: Probes = Probes()
+    pod_template: Mapping[str, Any] | None = None
+    restart: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version."""
+
+    source: Source
+
+    @property
+    def text(self) -> str:
+        """The source as canonical JSON, without defaults."""
+        return json.dumps(self.source.model_dump(mode="json", exclude_defaults=True), separators=(",", ":"), sort_keys=True)
+
+    @property
+    def hash(self) -> str:
+        """Its name."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:_DIGITS]
+
+
+def revision_of(deployment: DharmaDeployment, bound: tuple[EnvironmentVariable, ...]) -> Revision:
+    """Return the version that the spec asks for."""
+    spec = deployment.spec
+    return Revision(
+        Source(
+            image=spec.image,
+            # The Service's own port is not the pods' business.
+            ports=tuple(
+                Port(name=port.name, port=1, target_port=port.target_port or port.port, protocol=port.protocol) for port in spec.ports
+            ),
+            bound=bound,
+            env=spec.env,
+            resources=spec.resources,
+            probes=spec.probes,
+            pod_template=_without_labels(spec.pod_template),
+            restart=deployment.metadata.annotations.get(RESTART_ANNOTATION, ""),
+        )
+    )
+
+
+def revision_on(replica_set: Mapping[str, Any]) -> Revision | None:
+    """Return the version that a ReplicaSet was made from; None when that cannot be read, or is not what its name says."""
+    metadata = replica_set["metadata"]
+    text = (metadata.get("annotations") or {}).get(SOURCE_ANNOTATION, "")
+    try:
+        revision = Revision(Source.model_validate_json(text))
+    except ValidationError:
+        return None
+    return revision if revision.hash == hash_on(replica_set) else None
+
+
+def hash_on(replica_set: Mapping[str, Any]) -> str:
+    """Name the version of a ReplicaSet or pod."""
+    return str((replica_set["metadata"].get("labels") or {}).get(labels.REVISION, ""))
+
+
+def _without_labels(template: Mapping[str, Any] | None) -> Manifest | None:
+    """Drop the labels of the overlay: they tell pods apart, they do not make another version."""
+    if template is None:
+        return None
+    metadata = {key: value for key, value in (template.get("metadata") or {}).items() if key != "labels"}
+    rest = {key: value for key, value in template.items() if key != "metadata"}
+    return {**rest, "metadata": metadata} if metadata else rest
