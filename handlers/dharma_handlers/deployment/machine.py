@@ -112,8 +112,7 @@ def _await_promotion(world: World, state: State) -> State:
         return state.enter("Warm", world.now)
     if not _may_take_over(world, state, state.target.hash):
         return state
-    color = state.other_color if state.active.hash else state.color
-    return state.enter("Switch", world.now, active=state.target, previous=state.active, color=color)
+    return state.enter("Switch", world.now, active=state.target, previous=state.active, color=state.other_color)
 
 
 def _may_take_over(world: World, state: State, version: str) -> bool:
@@ -128,8 +127,7 @@ def _switch(world: World, state: State) -> State:
         return state.enter("Propagate", world.now, checks=())
     if selected == (state.previous.hash or NOTHING) and not world.is_ready(state.active.hash, world.full_size(state)):
         # It lost pods after the decision and before anything was moved: it begins anew.
-        color = state.other_color if state.previous.hash else state.color
-        return state.enter("Provision", world.now, active=state.previous, target=state.active, previous=_NONE, color=color)
+        return state.enter("Provision", world.now, active=state.previous, target=state.active, previous=_NONE, color=state.other_color)
     return state
 
 

@@ -52,8 +52,8 @@ def _history(world: World, state: State, live: set[str]) -> list[str]:
 def _replica_set(world: World, state: State, version: str) -> Wanted:
     revision = world.revision(version)
     size = world.size(state, version)
-    if revision is None or (size == 0 and version in world.view.replica_sets and world.view.scale(version) == 0):
-        # It rests; or what it was made from cannot be read any more, and then it is left as it is.
+    if revision is None:
+        # What it was made from cannot be read any more: it is left as it is.
         return Wanted(_identity(world, version), Mode.CREATE_ONLY)
     spec: dict[str, Any] = {
         "selector": {"matchLabels": world.names.selector(version)},

@@ -47,8 +47,8 @@ class State:
 
     @property
     def other_color(self) -> str:
-        """Of the version beside the active one."""
-        return "Green" if self.color == "Blue" else "Blue"
+        """Of the version beside the active one; of the first one, while none is active."""
+        return "Green" if self.color == "Blue" and self.active.hash else "Blue"
 
     @property
     def left(self) -> str:
