@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -38,21 +39,26 @@ class Source(Struct):
     restart: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Revision:
     """One version."""
 
     source: Source
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The source as canonical JSON, without defaults."""
-        return json.dumps(self.source.model_dump(mode="json", exclude_defaults=True), separators=(",", ":"), sort_keys=True)
+        return _text(self.source)
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """Its name."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:_DIGITS]
+        """Its name. Labels in the overlay tell pods apart, they do not make another version."""
+        counted = self.source.model_copy(update={"pod_template": _without_labels(self.source.pod_template)})
+        return hashlib.sha256(_text(counted).encode()).hexdigest()[:_DIGITS]
+
+
+def _text(source: Source) -> str:
+    return json.dumps(source.model_dump(mode="json", exclude_defaults=True), separators=(",", ":"), sort_keys=True)
 
 
 def revision_of(deployment: DharmaDeployment, bound: tuple[EnvironmentVariable, ...]) -> Revision:
@@ -69,7 +75,7 @@ def revision_of(deployment: DharmaDeployment, bound: tuple[EnvironmentVariable, 
             env=spec.env,
             resources=spec.resources,
             probes=spec.probes,
-            pod_template=_without_labels(spec.pod_template),
+            pod_template=spec.pod_template,
             restart=deployment.metadata.annotations.get(RESTART_ANNOTATION, ""),
         )
     )
@@ -79,11 +85,16 @@ def revision_on(replica_set: Mapping[str, Any]) -> Revision | None:
     """Return the version that a ReplicaSet was made from; None when that cannot be read, or is not what its name says."""
     metadata = replica_set["metadata"]
     text = (metadata.get("annotations") or {}).get(SOURCE_ANNOTATION, "")
+    revision = _revision(text)
+    return revision if revision is not None and revision.hash == hash_on(replica_set) else None
+
+
+@lru_cache(maxsize=1024)
+def _revision(text: str) -> Revision | None:
     try:
-        revision = Revision(Source.model_validate_json(text))
+        return Revision(Source.model_validate_json(text))
     except ValidationError:
         return None
-    return revision if revision.hash == hash_on(replica_set) else None
 
 
 def hash_on(replica_set: Mapping[str, Any]) -> str:
@@ -92,9 +103,9 @@ def hash_on(replica_set: Mapping[str, Any]) -> str:
 
 
 def _without_labels(template: Mapping[str, Any] | None) -> Manifest | None:
-    """Drop the labels of the overlay: they tell pods apart, they do not make another version."""
+    """Return an overlay without its labels; None when nothing else is in it."""
     if template is None:
         return None
     metadata = {key: value for key, value in (template.get("metadata") or {}).items() if key != "labels"}
     rest = {key: value for key, value in template.items() if key != "metadata"}
-    return {**rest, "metadata": metadata} if metadata else rest
+    return ({**rest, "metadata": metadata} if metadata else rest) or None
