@@ -1,7 +1,6 @@
 """A stage for tests of Deployments: a small real server in two versions, requests to it without pause, and what a user sees."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from tests.support import cluster
@@ -125,5 +124,3 @@ class Traffic:
         """What was sent, answered, and went wrong so far."""
         text = self.stage.run("cat", "/tmp/traffic.json", pod=CLIENT, check=False)
         return json.loads(text) if text else {"sent": {}, "versions": {}, "errors": 0, "examples": [], "latest": {}}
-
-

@@ -29,7 +29,7 @@ class Server:
         await self.draining.wait()
         server.close()
         until = loop.time() + 2 * LINGER
-        while self.open and loop.time() < until:
+        while self.open and loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -53,7 +53,7 @@ class Server:
             await asyncio.sleep(float(path.partition("?")[2] or 1))
         if path == "/crash":
             os._exit(1)
-        status = "500 Bad" if BAD.exists() else "200 OK"
+        status = "500 Bad" if BAD.exists() else "200 OK"  # noqa: ASYNC240
         last = self.draining.is_set() or b"connection: close" in head.lower()
         connection = "close" if last else "keep-alive"
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(VERSION)}\r\nConnection: {connection}\r\n\r\n{VERSION}".encode())

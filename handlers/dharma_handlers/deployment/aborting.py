@@ -32,8 +32,11 @@ def left_again(world: World, state: State) -> str:
         return "Requested"
     if world.wanted is not None and world.wanted.hash == state.previous.hash:
         return "Reverted"
-    if state.phase == "Drain":
-        return ""
+    return "" if state.phase == "Drain" else _failure(world, state)
+
+
+def _failure(world: World, state: State) -> str:
+    """Why the version that took over is no good, in a word; empty: nothing is known against it."""
     if broken(world.view, state.active.hash):
         return "PodsFailed"
     if checking.failed(state) is not None:

@@ -73,7 +73,7 @@ def _begun(world: World, state: State, wanted: DeploymentRevision) -> State:
 
 
 def _before_switch(then: Step) -> Step:
-    """What ends a rollout that has not moved any traffic yet comes before its own progress."""
+    """Put what ends a rollout, which has not moved any traffic yet, before its own progress."""
 
     def stepped(world: World, state: State) -> State:
         wanted = world.wanted_version
@@ -132,7 +132,7 @@ def _switch(world: World, state: State) -> State:
 
 
 def _after_switch(then: Step) -> Step:
-    """What sends traffic back comes before progress."""
+    """Put what sends traffic back before progress."""
 
     def stepped(world: World, state: State) -> State:
         state = checking.taken_in(world, state) if state.phase == "Bake" else state

@@ -5,6 +5,7 @@ from typing import Any
 
 from dharma_handlers import labels
 from dharma_handlers.deployment.moves import preview_selection, service, service_selection
+from dharma_handlers.deployment.parts import label, part
 from dharma_handlers.deployment.revision import SOURCE_ANNOTATION, Revision
 from dharma_handlers.deployment.state import State
 from dharma_handlers.deployment.template import pod_template
@@ -38,7 +39,7 @@ def _lives_on(world: World, state: State) -> Iterator[str]:
 
 
 def _pods_left(world: World, version: str) -> int:
-    return int((world.view.replica_sets[version].get("status") or {}).get("replicas", 0))
+    return int(part(world.view.replica_sets[version], "status").get("replicas", 0))
 
 
 def _history(world: World, state: State, live: set[str]) -> list[str]:
@@ -70,13 +71,19 @@ def _identity(world: World, version: str) -> Manifest:
 
 
 def _with_source(world: World, state: State, version: str, revision: Revision) -> Manifest:
-    color = state.color if version == state.active.hash else state.other_color
     built = _identity(world, version)
     built["metadata"] |= {
-        "labels": {**world.names.labels, labels.REVISION: version, labels.COLOR: color},
+        "labels": {**world.names.labels, labels.REVISION: version, labels.COLOR: _color(world, state, version)},
         "annotations": {SOURCE_ANNOTATION: revision.text},
     }
     return built
+
+
+def _color(world: World, state: State, version: str) -> str:
+    """Return the color of a version; one that is out of use keeps what it had."""
+    if version == state.active.hash:
+        return state.color
+    return state.other_color if version == state.left else label(world.view.replica_sets[version], labels.COLOR) or state.other_color
 
 
 def _disruption_budget(world: World, state: State) -> Iterator[Wanted]:
@@ -84,12 +91,13 @@ def _disruption_budget(world: World, state: State) -> Iterator[Wanted]:
     disruption = world.deployment.spec.disruption
     if not state.active.hash or (disruption is None and world.spec_size < 2):
         return
+    selector = {"matchLabels": world.names.selector(state.active.hash)}
     bound = {"maxUnavailable": 1} if disruption is None else disruption.to_dict()
     yield Wanted({
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": {"name": world.names.service, "namespace": world.deployment.namespace, "labels": world.names.labels},
-        "spec": {**bound, "selector": {"matchLabels": world.names.selector(state.active.hash)}, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
+        "spec": {**bound, "selector": selector, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
     })  # fmt: skip
 
 

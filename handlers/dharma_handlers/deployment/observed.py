@@ -10,6 +10,7 @@ from dharma_crds.blueprint import Blueprint
 from dharma_crds.deployment import CheckStatus
 from dharma_handlers import labels
 from dharma_handlers.deployment.names import Names
+from dharma_handlers.deployment.parts import is_ready, items, label, part
 from dharma_handlers.deployment.revision import Revision, hash_on, revision_on
 from dharma_handlers.outcome import Manifest
 
@@ -68,7 +69,7 @@ class View:
 
     def ready(self, version: str) -> frozenset[str]:
         """Return the uids of the ready ones among them."""
-        return frozenset(pod["metadata"]["uid"] for pod in self.pods(version) if _is_ready(pod))
+        return frozenset(pod["metadata"]["uid"] for pod in self.pods(version) if is_ready(pod))
 
     def service(self, name: str) -> Manifest | None:
         """One of the Services as it is now."""
@@ -77,20 +78,21 @@ class View:
     def selected(self, service: str) -> str | None:
         """Name the version that a Service selects, or BOTH. None: there is no such Service."""
         live = self.service(service)
-        return None if live is None else (live["spec"].get("selector") or {}).get(labels.REVISION, BOTH)
+        return None if live is None else str(part(live, "spec", "selector").get(labels.REVISION, BOTH))
 
     def holds_exactly(self, service: str, uids: frozenset[str]) -> bool:
         """Tell whether a Service leads to these pods and to no others: in the slices of each family of addresses."""
         families = self._ready_endpoints(service)
         return all(found == uids for found in families.values()) if families else not uids
 
-    def _ready_endpoints(self, service: str) -> dict[str, set[str]]:
-        families: dict[str, set[str]] = {}
+    def _ready_endpoints(self, service: str) -> dict[str, frozenset[str]]:
+        families: dict[str, frozenset[str]] = {}
         for item in self._of_kind("EndpointSlice"):
-            if (item["metadata"].get("labels") or {}).get(_SERVICE_NAME) != service:
+            if label(item, _SERVICE_NAME) != service:
                 continue
-            ready = families.setdefault(item.get("addressType", ""), set())
-            ready |= {_target(endpoint) for endpoint in item.get("endpoints") or () if _endpoint_ready(endpoint)}
+            family = str(item.get("addressType", ""))
+            ready = {_target(endpoint) for endpoint in items(item, "endpoints") if _endpoint_ready(endpoint)}
+            families[family] = families.get(family, frozenset()) | ready
         return families
 
     def _of_kind(self, kind: str) -> Iterator[Manifest]:
@@ -98,19 +100,14 @@ class View:
 
 
 def _ended(pod: Mapping[str, Any]) -> bool:
-    return "deletionTimestamp" in pod["metadata"] or (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}
-
-
-def _is_ready(pod: Mapping[str, Any]) -> bool:
-    conditions: list[Mapping[str, Any]] = (pod.get("status") or {}).get("conditions") or []
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return "deletionTimestamp" in pod["metadata"] or part(pod, "status").get("phase") in {"Failed", "Succeeded"}
 
 
 def _endpoint_ready(endpoint: Mapping[str, Any]) -> bool:
-    ready = (endpoint.get("conditions") or {}).get("ready")
+    ready = part(endpoint, "conditions").get("ready")
     return ready is None or bool(ready)  # unknown counts as ready: proxies read it so
 
 
 def _target(endpoint: Mapping[str, Any]) -> str:
     """Name the pod of an endpoint by its uid; one that is no pod's by its address, so that it equals none."""
-    return str((endpoint.get("targetRef") or {}).get("uid") or f"address {endpoint.get('addresses')}")
+    return str(part(endpoint, "targetRef").get("uid") or f"address {endpoint.get('addresses')}")

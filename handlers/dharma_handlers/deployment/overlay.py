@@ -17,7 +17,7 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Manifest:
 def _merged(under: object, over: object) -> object:
     if isinstance(under, Mapping) and isinstance(over, Mapping):
         return overlay(cast("Manifest", under), cast("Manifest", over))
-    below, above = _named(under), _named(over)
+    below, above = _named(cast("object", under)), _named(over)
     if below is None or above is None:
         return over
     return [*(overlay(item, above.get(name, {})) for name, item in below.items()), *(above[name] for name in above if name not in below)]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from dharma_crds.quantity import parse_quantity
+from dharma_handlers.deployment.parts import part
 from dharma_handlers.deployment.state import State
 from dharma_handlers.deployment.template import pod_template
 from dharma_handlers.deployment.world import World
@@ -25,8 +26,9 @@ class Deficit:
     left: Decimal
 
     def __str__(self) -> str:
+        left = max(self.left, Decimal(0))
         return (
-            f"quota {self.quota}: the new version needs {_plain(self.needed)} of {self.resource}, {_plain(max(self.left, Decimal(0)))} are left, "
+            f"quota {self.quota}: the new version needs {_plain(self.needed)} of {self.resource}, {_plain(left)} are left, "
             f"{_plain(self.needed - self.left)} too few"
         )
 
@@ -61,7 +63,7 @@ def _per_pod(spec: Mapping[str, Any]) -> dict[str, Decimal]:
     total: dict[str, Decimal] = {"pods": Decimal(1)}
     for container in spec["containers"]:
         for kind in ("requests", "limits"):
-            for resource, amount in ((container.get("resources") or {}).get(kind) or {}).items():
+            for resource, amount in part(container, "resources", kind).items():
                 name = f"{kind}.{resource}"
                 total[name] = total.get(name, Decimal(0)) + parse_quantity(str(amount))
     for resource in ("cpu", "memory"):
@@ -72,11 +74,11 @@ def _per_pod(spec: Mapping[str, Any]) -> dict[str, Decimal]:
 
 
 def _of_quota(quota: Manifest, per_pod: Mapping[str, Decimal], surge: int) -> Iterator[Deficit]:
-    spec: Mapping[str, Any] = quota.get("spec") or {}
+    spec = part(quota, "spec")
     if spec.get("scopes") or spec.get("scopeSelector"):
         return  # holds for some pods only, and which is the API server's to say
-    used: Mapping[str, Any] = (quota.get("status") or {}).get("used") or {}
-    for resource, hard in (spec.get("hard") or {}).items():
+    used = part(quota, "status", "used")
+    for resource, hard in part(spec, "hard").items():
         needed = per_pod.get(_COUNTED.get(resource, resource))
         if needed is None:
             continue

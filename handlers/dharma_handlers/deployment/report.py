@@ -19,6 +19,8 @@ _STUCK: Final = timedelta(seconds=60)
 _CHECKING_SECONDS: Final = 0.2
 _WAITING_SECONDS: Final = 10.0
 _LEAST_SECONDS: Final = 0.05
+_LATE_SECONDS: Final = 1.0
+"""A wait that has been over for longer has had its effect."""
 
 
 def refused(state: State, message: str) -> Outcome:
@@ -98,28 +100,37 @@ def _serves(world: World, state: State) -> bool:
     )
 
 
-def _message(world: World, state: State, unbound: Unbound | None) -> str:  # noqa: PLR0911 (a table)
+def _message(world: World, state: State, unbound: Unbound | None) -> str:
     """Say in a sentence what it does or waits for. Numbers that change with each pod are left out: each would be a write."""
-    new, size = state.target.hash, world.target_size(state)
     if unbound is not None:
         return str(unbound)
+    if state.phase in AT_REST:
+        return _resting_message(world, state)
+    if state.phase in BEFORE_SWITCH:
+        return _preparing_message(world, state)
+    return _moving_message(world, state)
+
+
+def _preparing_message(world: World, state: State) -> str:
+    new, size = state.target.hash, world.target_size(state)
     told = trouble(world.view, new)
     match state.phase:
-        case "Idle" | "Degraded":
-            return _resting_message(world, state)
         case "Provision":
             return told or f"starting {size} pods of version {new}"
         case "Warm":
             return told or f"waiting until Service {world.names.preview} leads to {size} ready pods of version {new}"
-        case "PreCheck":
-            return _checking_message(state)
         case "AwaitPromotion" if not world.promoted(state):
             return f"version {new} is ready to take over; say yes by annotation {PROMOTE}={new}"
         case "AwaitPromotion":
             return told or f"waiting until all pods of version {new} are ready"
-        case "Switch" | "Propagate":
-            return f"moving Service {world.names.service} to version {new}"
-        case "Bake" if world.strategy.checks.after and not checking.passed(world, state):
+        case _:
+            return _checking_message(state)
+
+
+def _moving_message(world: World, state: State) -> str:
+    new = state.target.hash
+    match state.phase:
+        case "Bake" if not checking.passed(world, state):
             return _checking_message(state)
         case "Bake":
             return f"version {new} serves and is watched for {_seconds(world.strategy.bake)} s"
@@ -127,6 +138,8 @@ def _message(world: World, state: State, unbound: Unbound | None) -> str:  # noq
             return f"version {new} serves; {state.previous.hash} stays ready for {_seconds(world.strategy.keep_old)} s"
         case "Aborting":
             return f"going back to version {state.active.hash}: {_reason(state)}"
+        case _:
+            return f"moving Service {world.names.service} to version {new}"
 
 
 def _resting_message(world: World, state: State) -> str:
@@ -171,27 +184,32 @@ def _status(world: World, state: State, unbound: Unbound | None) -> dict[str, An
 
 def _requeue_after(world: World, state: State, unbound: Unbound | None) -> float | None:
     """Decide when to look again though nothing changed: at the end of a wait, and often while checks run."""
-    strategy = world.strategy
-    waits: list[timedelta] = []
-    if state.phase in BEFORE_SWITCH - {"AwaitPromotion"} and state.active.hash:
-        waits.append(strategy.progress_deadline)
-    if state.phase == "Switch":
-        waits += [OVERLAP, strategy.progress_deadline]
-    if state.phase == "Propagate":
-        waits.append(strategy.progress_deadline)
-    if state.phase == "Bake":
-        waits.append(strategy.bake)
-    if state.phase == "Drain":
-        waits.append(strategy.keep_old)
-    left = [(wait - state.age(world.now)).total_seconds() for wait in waits]
-    seconds = [max(wait, _LEAST_SECONDS) for wait in left if wait > -1]
+    left = [(wait - state.age(world.now)).total_seconds() for wait in _waits(world, state)]
+    seconds = [max(wait, _LEAST_SECONDS) for wait in left if wait > -_LATE_SECONDS]
     if checking.due(world, state):
         seconds.append(_CHECKING_SECONDS)
-    if unbound is not None or (state.phase in AT_REST and deficits(world, attempt(world, state))):
-        seconds.append(_WAITING_SECONDS)
-    if state.phase in BEFORE_SWITCH and not state.active.hash:
+    starting = state.phase in BEFORE_SWITCH and not state.active.hash
+    if unbound is not None or starting or (state.phase in AT_REST and deficits(world, attempt(world, state))):
         seconds.append(_WAITING_SECONDS)
     return min(seconds, default=None)
+
+
+def _waits(world: World, state: State) -> list[timedelta]:
+    """Return how long after the begin of the phase time alone changes something."""
+    strategy = world.strategy
+    match state.phase:
+        case "Provision" | "Warm" | "PreCheck" if state.active.hash:
+            return [strategy.progress_deadline]
+        case "Switch":
+            return [OVERLAP, strategy.progress_deadline]
+        case "Propagate":
+            return [strategy.progress_deadline]
+        case "Bake":
+            return [strategy.bake]
+        case "Drain":
+            return [strategy.keep_old]
+        case _:
+            return []
 
 
 def _events(before: State, after: State) -> Iterator[Event]:

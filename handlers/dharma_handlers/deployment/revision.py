@@ -17,6 +17,7 @@ from dharma_crds.base import Struct
 from dharma_crds.deployment import DharmaDeployment, EnvironmentVariable, Port, Probes
 from dharma_crds.deployment.workload import WorkloadResources
 from dharma_handlers import labels
+from dharma_handlers.deployment.parts import label, part
 from dharma_handlers.outcome import Manifest
 
 SOURCE_ANNOTATION: Final = "dharma.io/revision-source"
@@ -83,9 +84,7 @@ def revision_of(deployment: DharmaDeployment, bound: tuple[EnvironmentVariable, 
 
 def revision_on(replica_set: Mapping[str, Any]) -> Revision | None:
     """Return the version that a ReplicaSet was made from; None when that cannot be read, or is not what its name says."""
-    metadata = replica_set["metadata"]
-    text = (metadata.get("annotations") or {}).get(SOURCE_ANNOTATION, "")
-    revision = _revision(text)
+    revision = _revision(str(part(replica_set, "metadata", "annotations").get(SOURCE_ANNOTATION, "")))
     return revision if revision is not None and revision.hash == hash_on(replica_set) else None
 
 
@@ -99,13 +98,13 @@ def _revision(text: str) -> Revision | None:
 
 def hash_on(replica_set: Mapping[str, Any]) -> str:
     """Name the version of a ReplicaSet or pod."""
-    return str((replica_set["metadata"].get("labels") or {}).get(labels.REVISION, ""))
+    return label(replica_set, labels.REVISION)
 
 
 def _without_labels(template: Mapping[str, Any] | None) -> Manifest | None:
     """Return an overlay without its labels; None when nothing else is in it."""
     if template is None:
         return None
-    metadata = {key: value for key, value in (template.get("metadata") or {}).items() if key != "labels"}
+    metadata = {key: value for key, value in part(template, "metadata").items() if key != "labels"}
     rest = {key: value for key, value in template.items() if key != "metadata"}
     return ({**rest, "metadata": metadata} if metadata else rest) or None

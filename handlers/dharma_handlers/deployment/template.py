@@ -6,6 +6,7 @@ from dharma_crds.deployment import EnvironmentVariable, Probe
 from dharma_handlers import labels, pods
 from dharma_handlers.deployment.names import Names
 from dharma_handlers.deployment.overlay import overlay
+from dharma_handlers.deployment.parts import part
 from dharma_handlers.deployment.revision import Revision, Source
 from dharma_handlers.outcome import Manifest
 
@@ -21,9 +22,9 @@ def pod_template(names: Names, revision: Revision) -> Manifest:
     source = revision.source
     built: Manifest = {"metadata": {"labels": names.labels}, "spec": _spec(names, revision)}
     laid = overlay(built, source.pod_template or {})
-    metadata = laid.get("metadata") or {}
+    metadata = part(laid, "metadata")
     found_by = {**names.labels, labels.REVISION: revision.hash}
-    return {**laid, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **found_by}}}
+    return {**laid, "metadata": {**metadata, "labels": {**part(metadata, "labels"), **found_by}}}
 
 
 def _spec(names: Names, revision: Revision) -> Manifest:
@@ -38,8 +39,7 @@ def _spec(names: Names, revision: Revision) -> Manifest:
 
 
 def _container(source: Source) -> Manifest:
-    default_port = source.ports[0].name if source.ports and isinstance(source.ports[0].target_port, int) else None
-    default_port = default_port or (source.ports[0].target_port if source.ports else None)
+    default_port = _default_port(source)
     probes = {
         f"{kind}Probe": _probe(probe, default_port)
         for kind, probe in (
@@ -60,6 +60,14 @@ def _container(source: Source) -> Manifest:
         "lifecycle": {"preStop": {"sleep": {"seconds": _LEAVE_SECONDS}}},
         **probes,
     }
+
+
+def _default_port(source: Source) -> int | str | None:
+    """Return the pods' first port, as probes name it."""
+    if not source.ports:
+        return None
+    first = source.ports[0]
+    return first.name if isinstance(first.target_port, int) else first.target_port
 
 
 def _ports(source: Source) -> list[Manifest]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dharma_handlers.deployment.observed import View
+from dharma_handlers.deployment.parts import items, part
 from dharma_handlers.outcome import Manifest
 
 _BAD_WAITS: Final = frozenset({
@@ -43,7 +44,7 @@ def broken(view: View, version: str) -> str:
 def _waiting(view: View, version: str) -> Iterator[tuple[Manifest, Mapping[str, Any]]]:
     for pod in sorted(view.pods(version), key=lambda item: item["metadata"]["name"]):
         for status in _statuses(pod):
-            if ((status.get("state") or {}).get("waiting") or {}).get("reason") in _BAD_WAITS:
+            if part(status, "state", "waiting").get("reason") in _BAD_WAITS:
                 yield pod, status
 
 
@@ -56,19 +57,18 @@ def _sentence(pod: Manifest, status: Mapping[str, Any]) -> str:
 
 def _unscheduled(view: View, version: str) -> Iterator[str]:
     for pod in view.pods(version):
-        for condition in (pod.get("status") or {}).get("conditions") or ():
+        for condition in items(part(pod, "status"), "conditions"):
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
                 yield f"pod {pod['metadata']['name']} finds no node: {condition.get('message', 'no reason given')}"
 
 
 def _not_made(view: View, version: str) -> str:
     """Say why the ReplicaSet cannot make pods: a quota, an admission policy."""
-    status: Mapping[str, Any] = (view.replica_sets.get(version) or {}).get("status") or {}
-    for condition in status.get("conditions") or ():
+    for condition in items(part(view.replica_sets, version, "status"), "conditions"):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return f"pods cannot be made: {condition.get('message', 'no reason given')}"
     return ""
 
 
 def _statuses(pod: Manifest) -> list[Mapping[str, Any]]:
-    return (pod.get("status") or {}).get("containerStatuses") or []
+    return items(part(pod, "status"), "containerStatuses")

@@ -129,7 +129,7 @@ class World:
         if not self.has_services:
             return True
         selected = versions[0] if len(versions) == 1 else BOTH
-        ready: frozenset[str] = frozenset().union(*(self.view.ready(version) for version in versions))
+        ready = frozenset(uid for version in versions for uid in self.view.ready(version))
         return self.view.selected(service) == selected and self.view.holds_exactly(service, ready)
 
     # Decisions of people, and checks

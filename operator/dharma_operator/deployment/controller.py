@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from dharma_crds.blueprint import Blueprint
 from dharma_crds.deployment import DharmaDeployment
-from dharma_handlers import labels
 from dharma_handlers.deployment.decide import Decision, decide
 from dharma_handlers.deployment.moves import Move
 from dharma_handlers.deployment.observed import Observed
+from dharma_handlers.deployment.parts import is_ready
+from dharma_handlers.deployment.revision import hash_on
 from dharma_handlers.outcome import Condition, Manifest, Outcome, Wanted
 from dharma_operator.controllers import KindInfo, Request
 from dharma_operator.deployment.checks.board import About, Board
@@ -86,11 +87,7 @@ class DeploymentController:
             blueprints=_blueprints(request, deployment),
             quotas=quotas,
             checks=() if about is None else self._board.results(owner, about),
-            autoscaled=frozenset(
-                str(child["metadata"]["labels"].get(labels.REVISION))
-                for key, child in children.items()
-                if key.resource == REPLICA_SET and autoscaled(child)
-            ),
+            autoscaled=frozenset(hash_on(child) for key, child in children.items() if key.resource == REPLICA_SET and autoscaled(child)),
         )
 
     async def _write_down(self, request: Request, deployment: DharmaDeployment, intent: Mapping[str, object]) -> DharmaDeployment:
@@ -122,9 +119,7 @@ class DeploymentController:
 
 
 def _serves(pod: Manifest, version: str) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-    return ready and pod["metadata"]["labels"].get(labels.REVISION) == version and "deletionTimestamp" not in pod["metadata"]
+    return is_ready(pod) and hash_on(pod) == version and "deletionTimestamp" not in pod["metadata"]
 
 
 def _cleared(live: Mapping[str, object]) -> dict[str, None]:

@@ -1,5 +1,6 @@
 """A cluster in miniature: what the controllers of Kubernetes make of a Deployment's objects, and an operator that can die at any write."""
 
+import contextlib
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,7 +82,7 @@ class Simulation:
                     assert move.resource_version == self.objects["Service", name]["metadata"]["resourceVersion"]
                     if name == "web":
                         self.moved.append(move.manifest["spec"]["selector"].get(labels.REVISION, "*"))
-                        self.check_move(decision)
+                        self.check_move()
                     self._apply(move.manifest)
                 self.follow()
             else:
@@ -92,7 +93,7 @@ class Simulation:
         self.events += [event.reason for event in decision.outcome.events]
         self._write_status({**decision.outcome.status})
 
-    def check_move(self, decision: Decision) -> None:
+    def check_move(self) -> None:
         """Overridden by tests: what must hold when the active Service is about to be moved."""
 
     def _apply_all(self, decision: Decision) -> None:
@@ -181,10 +182,8 @@ class Simulation:
 
     def round(self, *, dies_after: int | None = None) -> None:
         """Let the operator run once, then Kubernetes."""
-        try:
+        with contextlib.suppress(Died):
             self.reconcile(dies_after=dies_after)
-        except Died:
-            pass
         self.run_kubernetes()
 
     def rounds(self, count: int = 12) -> None:

@@ -7,15 +7,13 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.unit.deployment.simulation import Simulation
 
-from dharma_handlers.deployment.decide import Decision
-
 IMAGES = [f"shop:{number}" for number in range(1, 5)]
 
 
 class Watched(Simulation):
     """Looks at each move of the active Service just when it is made."""
 
-    def check_move(self, decision: Decision) -> None:
+    def check_move(self) -> None:
         to = self.moved[-1]
         if self.phase == "Aborting":
             assert to == self.revision("active")
@@ -111,7 +109,7 @@ class Rollouts(RuleBasedStateMachine):
 
 
 TestRollouts = Rollouts.TestCase
-TestRollouts.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestRollouts.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
 def rolls_out(world: Simulation) -> None:

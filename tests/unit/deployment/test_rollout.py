@@ -273,5 +273,6 @@ def test_only_so_many_old_versions_are_kept() -> None:
         world.spec["image"] = f"shop:{number}"
         world.settle(60)
         assert world.image("active") == f"shop:{number}"
-    images = {item["spec"]["template"]["spec"]["containers"][0]["image"] for (kind, _), item in world.objects.items() if kind == "ReplicaSet"}
+    kept = [item["spec"]["template"]["spec"] for (kind, _), item in world.objects.items() if kind == "ReplicaSet"]
+    images = {spec["containers"][0]["image"] for spec in kept}
     assert images == {"shop:4", "shop:5", "shop:6"}
