@@ -4,11 +4,14 @@ from typing import Final
 
 from dharma_crds.deployment import DeploymentRevision, Rollback
 from dharma_handlers.deployment import checking
+from dharma_handlers.deployment.pinning import ROLLBACK_TO
 from dharma_handlers.deployment.state import BEFORE_SWITCH, State
 from dharma_handlers.deployment.troubles import broken, trouble
 from dharma_handlers.deployment.world import ABORT, World
 
 _MOST_REFUSED: Final = 20
+_NOT_BAD: Final = frozenset({"Reverted", "RollbackRequested"})
+"""Reasons that say nothing against the version that is left."""
 
 
 def given_up(world: World, state: State) -> str:
@@ -31,7 +34,7 @@ def left_again(world: World, state: State) -> str:
     if world.decided(ABORT) == state.active.hash:
         return "Requested"
     if world.wanted is not None and world.wanted.hash == state.previous.hash:
-        return "Reverted"
+        return "RollbackRequested" if world.pinned else "Reverted"
     return "" if state.phase == "Drain" else _failure(world, state)
 
 
@@ -46,10 +49,10 @@ def _failure(world: World, state: State) -> str:
 
 
 def abort(world: World, state: State, reason: str) -> State:
-    """Leave the version under way. It is not tried again by itself, unless only the spec took it back."""
+    """Leave the version under way. It is not tried again by itself, if anything was said against it."""
     before = state.phase in BEFORE_SWITCH
     failed = state.target if before else state.active
-    refused = state.refused if reason == "Reverted" else (*(one for one in state.refused if one != failed.hash), failed.hash)
+    refused = state.refused if reason in _NOT_BAD else (*(one for one in state.refused if one != failed.hash), failed.hash)
     return state.enter(
         "Aborting",
         world.now,
@@ -77,6 +80,8 @@ def _evidence(world: World, state: State, version: str, reason: str) -> str:
     match reason:
         case "Requested":
             return f"annotation {ABORT} names it"
+        case "RollbackRequested":
+            return f"annotation {ROLLBACK_TO} names the version before"
         case "Reverted":
             return "the spec asks for the version before again"
         case "PodsFailed":

@@ -8,9 +8,10 @@ from dharma_handlers.deployment import checking, report
 from dharma_handlers.deployment.bindings import Unbound, bound
 from dharma_handlers.deployment.machine import must_be_written, settle
 from dharma_handlers.deployment.moves import Move, moves
-from dharma_handlers.deployment.names import LONGEST_NAME
+from dharma_handlers.deployment.names import LONGEST_NAME, Names
 from dharma_handlers.deployment.objects import objects
-from dharma_handlers.deployment.observed import Observed
+from dharma_handlers.deployment.observed import Observed, View
+from dharma_handlers.deployment.pinning import pin_of, wanted_by, with_pin
 from dharma_handlers.deployment.quota import asks_for_quotas, attempt
 from dharma_handlers.deployment.revision import revision_of
 from dharma_handlers.deployment.state import AT_REST, State, read_state, written_state
@@ -43,10 +44,14 @@ def decide(deployment: DharmaDeployment, observed: Observed, *, suspended: bool 
         return Decision(report.refused(before, f"metadata.name is longer than {LONGEST_NAME} characters; choose a shorter one"))
     variables = bound(deployment, observed.blueprints)
     unbound = variables if isinstance(variables, Unbound) else None
-    world = World(deployment, observed, None if isinstance(variables, Unbound) else revision_of(deployment, variables))
+    asked = None if isinstance(variables, Unbound) else revision_of(deployment, variables)
+    view = View(Names(deployment.name), observed)
+    pin = before.pin if asked is None else pin_of(deployment, view, asked, before.pin)
+    wanted = None if asked is None else wanted_by(view, asked, pin)
+    world = World(deployment, view, wanted, pinned=wanted != asked)
     if suspended:
         return Decision(report.outcome(world, before, before, None, unbound))
-    after = settle(world, before)
+    after = settle(world, with_pin(before, pin))
     if after.phase in AT_REST and world.asks_for_other(after.active.hash) and asks_for_quotas(world, attempt(world, after)):
         return Decision(report.outcome(world, before, before, None, unbound), asks_for_quotas=True)
     return _decision(world, before, after, unbound)

@@ -49,7 +49,7 @@ def _without_what_is_lost(world: World, state: State) -> State:
     if not state.active.hash or world.revision(state.active.hash) is not None:
         return state
     if state.phase in AT_REST:
-        return State(refused=state.refused, rollback=state.rollback)
+        return State(refused=state.refused, rollback=state.rollback, pin=state.pin)
     if state.phase == "Aborting":
         return state.enter("Idle", world.now, active=state.target, color=state.other_color)
     return state
@@ -60,7 +60,8 @@ def _rest(world: World, state: State) -> State:
     if wanted is None:
         return state
     if wanted.hash == state.active.hash:
-        return state if state.phase == "Idle" else state.enter("Idle", world.now, target=state.active, checks=())
+        phase: Phase = "Degraded" if world.pinned else "Idle"
+        return state if state.phase == phase else state.enter(phase, world.now, target=state.active, checks=())
     if state.active.hash and wanted.hash in state.refused:
         return state
     return _begun(world, state, wanted)
@@ -165,7 +166,8 @@ def _aborting(world: World, state: State) -> State:
     if not world.leads_to(world.names.service, state.active.hash):
         return state
     wanted = world.wanted_version
-    phase: Phase = "Idle" if wanted is not None and wanted.hash == state.active.hash else "Degraded"
+    asked = wanted is not None and wanted.hash == state.active.hash and not world.pinned
+    phase: Phase = "Idle" if asked else "Degraded"
     return state.enter(phase, world.now, target=state.active)
 
 

@@ -14,16 +14,16 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Manifest:
     return {key: value for key, value in merged.items() if value is not None}
 
 
-def _merged(under: object, over: object) -> object:
+def _merged(under: Any, over: Any) -> object:  # noqa: ANN401 (what YAML can hold)
     if isinstance(under, Mapping) and isinstance(over, Mapping):
         return overlay(cast("Manifest", under), cast("Manifest", over))
-    below, above = _named(cast("object", under)), _named(over)
+    below, above = _named(under), _named(over)
     if below is None or above is None:
         return over
     return [*(overlay(item, above.get(name, {})) for name, item in below.items()), *(above[name] for name in above if name not in below)]
 
 
-def _named(value: object) -> dict[str, Manifest] | None:
+def _named(value: Any) -> dict[str, Manifest] | None:  # noqa: ANN401 (what YAML can hold)
     """Return a list of named maps by name; None for anything else."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         return None

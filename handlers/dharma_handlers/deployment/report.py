@@ -7,6 +7,7 @@ from typing import Any, Final
 from dharma_handlers.deployment import checking
 from dharma_handlers.deployment.bindings import Unbound
 from dharma_handlers.deployment.moves import OVERLAP
+from dharma_handlers.deployment.pinning import ROLLBACK_TO
 from dharma_handlers.deployment.quota import attempt, deficits
 from dharma_handlers.deployment.state import AFTER_SWITCH, AT_REST, BEFORE_SWITCH, State, written_state
 from dharma_handlers.deployment.troubles import trouble
@@ -146,6 +147,8 @@ def _resting_message(world: World, state: State) -> str:
     missing = deficits(world, attempt(world, state))
     if missing and world.asks_for_other(state.active.hash) and _untried(world, state):
         return f"{missing[0]}; raise the quota or ask for less. Version {state.active.hash or 'none'} keeps serving"
+    if state.phase == "Degraded" and world.pinned:
+        return f"version {state.active.hash} serves, not the one that the spec asks for, as annotation {ROLLBACK_TO} says"
     if state.phase == "Degraded":
         return f"version {state.active.hash} serves, not the one that the spec asks for: {_reason(state)}"
     if not state.active.hash:

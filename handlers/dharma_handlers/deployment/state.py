@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 
-from dharma_crds.deployment import CheckStatus, DeploymentRevision, DeploymentRevisions, DeploymentStatus, Rollback
+from dharma_crds.deployment import CheckStatus, DeploymentRevision, DeploymentRevisions, DeploymentStatus, Pin, Rollback
 
 Phase = Literal["Idle", "Provision", "Warm", "PreCheck", "AwaitPromotion", "Switch", "Propagate", "Bake", "Drain", "Aborting", "Degraded"]
 
@@ -36,6 +36,8 @@ class State:
     checks: tuple[CheckStatus, ...] = ()
     """Of the version and stage under way."""
     rollback: Rollback | None = None
+    pin: Pin | None = None
+    """The older version that a person asked for last, and what for."""
 
     def enter(self, phase: Phase, now: datetime, **changes: Any) -> "State":  # noqa: ANN401 (fields of this class)
         """Return the state in another phase, which begins now."""
@@ -74,6 +76,7 @@ def read_state(status: DeploymentStatus) -> State:
         refused=status.refused,
         checks=status.checks,
         rollback=status.last_rollback,
+        pin=status.pinned,
     )
 
 
@@ -89,5 +92,6 @@ def written_state(state: State) -> dict[str, Any]:
         refused=state.refused,
         checks=state.checks,
         last_rollback=state.rollback,
+        pinned=state.pin,
     ).to_dict()
     return {name: value for name, value in built.items() if value not in ([], {})}

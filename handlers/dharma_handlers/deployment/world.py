@@ -21,19 +21,21 @@ class World:
     """One Deployment at one moment."""
 
     deployment: DharmaDeployment
-    observed: Observed
+    view: View
     wanted: Revision | None
-    """The version that the spec asks for. None: it cannot be told yet, and nothing new is begun."""
+    """The version to bring about. None: it cannot be told yet, and nothing new is begun."""
+    pinned: bool = False
+    """It is not the one that the spec asks for, but an older one that a person asked for."""
 
-    @cached_property
+    @property
     def names(self) -> Names:
         """Names of its objects."""
-        return Names(self.deployment.name)
+        return self.view.names
 
-    @cached_property
-    def view(self) -> View:
+    @property
+    def observed(self) -> Observed:
         """What was seen."""
-        return View(self.names, self.observed)
+        return self.view.observed
 
     @property
     def now(self) -> datetime:

@@ -124,7 +124,7 @@ def _serves(pod: Manifest, version: str) -> bool:
 
 def _cleared(live: Mapping[str, object]) -> dict[str, None]:
     """Name what an intent replaces as a whole: fields of the rollout that it does not mention are gone."""
-    return {name: None for name in ("preview", "refused", "checks", "lastRollback") if name in live}
+    return {name: None for name in ("preview", "refused", "checks", "lastRollback", "pinned") if name in live}
 
 
 def _blueprints(request: Request, deployment: DharmaDeployment) -> dict[str, Blueprint]:

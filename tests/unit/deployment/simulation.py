@@ -74,7 +74,11 @@ class Simulation:
         for _ in range(12):
             decision = self.decide()
             if decision.intent is not None:
-                kept = {name: value for name, value in self.status.items() if name not in {"preview", "refused", "checks", "lastRollback"}}
+                kept = {
+                    name: value
+                    for name, value in self.status.items()
+                    if name not in {"preview", "refused", "checks", "lastRollback", "pinned"}
+                }
                 self._write_status({**kept, **decision.intent})
             elif decision.moves:
                 for move in decision.moves:

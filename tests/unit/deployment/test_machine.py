@@ -65,6 +65,11 @@ class Rollouts(RuleBasedStateMachine):
     def decides(self, word: str, which: str) -> None:
         self.world.annotations[f"dharma.io/{word}"] = self.world.revision(which)
 
+    @rule(data=strategies.data())
+    def asks_for_an_older_version(self, data: strategies.DataObject) -> None:
+        known = sorted(name.removeprefix("web-") for kind, name in self.world.objects if kind == "ReplicaSet")
+        self.world.annotations["dharma.io/rollback-to"] = data.draw(strategies.sampled_from(known))
+
     @rule(seconds=strategies.sampled_from([1, 5, 10, 20, 61]))
     def waits(self, seconds: int) -> None:
         self.world.wait(seconds)

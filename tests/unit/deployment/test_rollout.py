@@ -3,6 +3,8 @@
 import pytest
 from tests.unit.deployment.simulation import Simulation
 
+from dharma_handlers.deployment.decide import decide
+
 
 def rolled(**spec: object) -> Simulation:
     """A first version serves."""
@@ -276,3 +278,72 @@ def test_only_so_many_old_versions_are_kept() -> None:
     kept = [item["spec"]["template"]["spec"] for (kind, _), item in world.objects.items() if kind == "ReplicaSet"]
     images = {spec["containers"][0]["image"] for spec in kept}
     assert images == {"shop:4", "shop:5", "shop:6"}
+
+
+def test_an_older_version_is_brought_back_as_any_other_and_stays_until_the_spec_changes() -> None:
+    world = rolled()
+    first = world.revision("active")
+    for image in ("shop:2", "shop:3"):
+        world.spec["image"] = image
+        world.settle(60)
+    world.annotations["dharma.io/rollback-to"] = first
+    world.rounds()
+    assert (world.phase, world.selected, world.image("previous")) == ("Bake", first, "shop:3")
+    world.settle(60)
+    assert (world.phase, world.selected) == ("Degraded", first)
+    assert "rollback-to" in world.status["message"]
+    world.spec["image"] = "shop:4"
+    world.settle(60)
+    assert (world.phase, world.image("active")) == ("Idle", "shop:4")
+    del world.annotations["dharma.io/rollback-to"]
+    world.rounds()
+    assert (world.phase, world.image("active"), world.status.get("pinned")) == ("Idle", "shop:4", None)
+
+
+def test_a_rollback_while_the_old_version_is_kept_is_one_move_and_can_be_taken_back() -> None:
+    world = rolled()
+    first = world.revision("active")
+    world.spec["image"] = "shop:2"
+    world.rounds()
+    world.wait(10)
+    world.rounds()
+    assert world.phase == "Drain"
+    world.annotations["dharma.io/rollback-to"] = first
+    world.reconcile()
+    assert world.selected == first
+    world.rounds()
+    assert (world.phase, world.status["lastRollback"]["reason"]) == ("Degraded", "RollbackRequested")
+    del world.annotations["dharma.io/rollback-to"]
+    world.settle(60)
+    assert (world.phase, world.image("active")) == ("Idle", "shop:2")
+
+
+def test_a_version_that_is_not_kept_cannot_be_gone_back_to() -> None:
+    world = rolled()
+    world.annotations["dharma.io/rollback-to"] = "0000000000"
+    world.rounds()
+    assert (world.phase, world.image("active")) == ("Idle", "shop:1")
+
+
+def test_what_was_refused_is_tried_again_after_a_restart_is_asked_for() -> None:
+    world = rolled()
+    world.bad_images = {"shop:2"}
+    world.spec["image"] = "shop:2"
+    world.settle(120)
+    assert world.phase == "Degraded"
+    world.bad_images.clear()
+    world.settle(60)
+    assert world.image("active") == "shop:1"
+    world.annotations["dharma.io/restart"] = "2026-11-01"
+    world.settle(60)
+    assert (world.phase, world.image("active")) == ("Idle", "shop:2")
+
+
+def test_suspended_it_halts_where_it_is_and_goes_on_afterwards() -> None:
+    world = rolled()
+    world.spec["image"] = "shop:2"
+    world.rounds(2)
+    before = world.phase
+    decision = decide(world.deployment(), world.observed(), suspended=True)
+    assert (decision.outcome.objects, decision.intent, decision.moves) == (None, None, ())
+    assert decision.outcome.status["phase"] == before
