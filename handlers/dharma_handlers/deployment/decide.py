@@ -24,6 +24,8 @@ class Decision:
     """What to do next, in this order; after all but the last, look and decide again."""
 
     outcome: Outcome
+    state: State
+    """Where the rollout stands by this decision. Decide again from here, not from status, as long as the same reconcile goes on."""
     asks_for_quotas: bool = False
     """Look at the quotas first."""
     intent: dict[str, Any] | None = None
@@ -37,11 +39,11 @@ class Decision:
     """The version and the stage that they are about."""
 
 
-def decide(deployment: DharmaDeployment, observed: Observed, *, suspended: bool = False) -> Decision:
-    """Decide from nothing but spec, status and what was observed."""
+def decide(deployment: DharmaDeployment, observed: Observed, reached: State | None = None, *, suspended: bool = False) -> Decision:
+    """Decide from nothing but spec, status, what was observed, and the state that decisions of the same reconcile have `reached`."""
     before = read_state(deployment.status)
     if len(deployment.name) > LONGEST_NAME:
-        return Decision(report.refused(before, f"metadata.name is longer than {LONGEST_NAME} characters; choose a shorter one"))
+        return Decision(report.refused(before, f"metadata.name is longer than {LONGEST_NAME} characters; choose a shorter one"), before)
     variables = bound(deployment, observed.blueprints)
     unbound = variables if isinstance(variables, Unbound) else None
     asked = None if isinstance(variables, Unbound) else revision_of(deployment, variables)
@@ -50,20 +52,21 @@ def decide(deployment: DharmaDeployment, observed: Observed, *, suspended: bool 
     wanted = None if asked is None else wanted_by(view, asked, pin)
     world = World(deployment, view, wanted, pinned=wanted != asked)
     if suspended:
-        return Decision(report.outcome(world, before, before, None, unbound))
-    after = settle(world, with_pin(before, pin))
+        return Decision(report.outcome(world, before, before, None, unbound), before)
+    after = settle(world, with_pin(reached or before, pin))
     if after.phase in AT_REST and world.asks_for_other(after.active.hash) and asks_for_quotas(world, attempt(world, after)):
-        return Decision(report.outcome(world, before, before, None, unbound), asks_for_quotas=True)
+        return Decision(report.outcome(world, before, before, None, unbound), before, asks_for_quotas=True)
     return _decision(world, before, after, unbound)
 
 
 def _decision(world: World, before: State, after: State, unbound: Unbound | None) -> Decision:
     outcome = report.outcome(world, before, after, objects(world, after), unbound)
     if must_be_written(world, before, after):
-        return Decision(outcome, intent=written_state(after))
+        return Decision(outcome, after, intent=written_state(after))
     due = moves(world, after)
     return Decision(
         outcome,
+        after,
         moves=due,
         waits=not due and _waits(world, after),
         checks=checking.due(world, after),

@@ -13,6 +13,7 @@ from dharma_handlers.deployment.moves import Move
 from dharma_handlers.deployment.observed import Observed
 from dharma_handlers.deployment.parts import is_ready
 from dharma_handlers.deployment.revision import hash_on
+from dharma_handlers.deployment.state import State
 from dharma_handlers.outcome import Condition, Manifest, Outcome, Wanted
 from dharma_operator.controllers import KindInfo, Request
 from dharma_operator.deployment.checks.board import About, Board
@@ -59,21 +60,25 @@ class DeploymentController:
 
     async def _advance(self, request: Request, deployment: DharmaDeployment) -> Outcome:
         quotas: tuple[Manifest, ...] | None = None
+        reached: State | None = None
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + _FOLLOW_SECONDS
         for _ in range(_MOST_ROUNDS):
-            decision = decide(deployment, self._look(request, deployment, quotas))
+            decision = decide(deployment, self._look(request, deployment, quotas), reached)
             while decision.waits and loop.time() < patient_until:
                 await asyncio.sleep(_LOOK_SECONDS)
-                decision = decide(deployment, self._look(request, deployment, quotas))
+                decision = decide(deployment, self._look(request, deployment, quotas), reached)
             if decision.asks_for_quotas:
                 quotas = tuple((await request.client.list(RESOURCE_QUOTA, deployment.namespace)).items)
             elif decision.intent is not None:
-                deployment = await self._write_down(request, deployment, decision.intent)
+                deployment, reached = await self._write_down(request, deployment, decision.intent), None
             elif decision.moves:
                 await asyncio.gather(*(_move(request, move) for move in decision.moves))
                 patient_until = loop.time() + _FOLLOW_SECONDS
-            elif not self._check(request, deployment, decision):
+                reached = decision.state
+            elif self._check(request, deployment, decision):
+                reached = decision.state
+            else:
                 return decision.outcome
         raise TimeoutError(f"no end after {_MOST_ROUNDS} steps")
 

@@ -9,6 +9,7 @@ from dharma_crds.deployment import CheckStatus, DharmaDeployment
 from dharma_handlers import labels
 from dharma_handlers.deployment.decide import Decision, decide
 from dharma_handlers.deployment.observed import Observed
+from dharma_handlers.deployment.state import State
 from dharma_handlers.outcome import Mode
 from dharma_operator.status import merge_patch
 
@@ -57,22 +58,23 @@ class Simulation:
     def observed(self, checks: tuple[CheckStatus, ...] = (), *, quotas: bool = True) -> Observed:
         return Observed(now=self.now, children=dict(self.objects), quotas=self.quotas if quotas else None, checks=checks)
 
-    def decide(self) -> Decision:
-        first = decide(self.deployment(), self.observed())
+    def decide(self, reached: State | None = None) -> Decision:
+        first = decide(self.deployment(), self.observed(), reached)
         stage = first.checked[1]
         running = tuple(
             CheckStatus(name=check.name, stage=stage, result=self.checks.get(check.name, "Running"), message="as the test says")
             for check in first.checks
         )
-        return decide(self.deployment(), self.observed(running))
+        return decide(self.deployment(), self.observed(running), reached)
 
     def reconcile(self, *, dies_after: int | None = None) -> None:
         """Run once, as the controller and the runner do. With `dies_after`, the operator dies after so many writes."""
         self._dies_after = dies_after
         if dies_after == 0:
             raise Died
+        reached: State | None = None
         for _ in range(12):
-            decision = self.decide()
+            decision = self.decide(reached)
             if decision.intent is not None:
                 kept = {
                     name: value
@@ -80,6 +82,7 @@ class Simulation:
                     if name not in {"preview", "refused", "checks", "lastRollback", "pinned"}
                 }
                 self._write_status({**kept, **decision.intent})
+                reached = None
             elif decision.moves:
                 for move in decision.moves:
                     name = move.manifest["metadata"]["name"]
@@ -89,6 +92,7 @@ class Simulation:
                         self.check_move()
                     self._apply(move.manifest)
                 self.follow()
+                reached = decision.state
             else:
                 break
         else:

@@ -144,6 +144,16 @@ def test_checks_before_the_switch_keep_a_bad_version_from_it() -> None:
     assert "smoke" in world.status["lastRollback"]["message"]
 
 
+def test_a_check_that_fails_as_soon_as_it_is_asked_ends_the_rollout_too() -> None:
+    world = rolled()
+    old = world.revision("active")
+    world.strategy(checks={"before": [{"name": "smoke", "http": {}}]})
+    world.checks["smoke"] = "Failed"
+    world.spec["image"] = "shop:2"
+    world.rounds()
+    assert (world.phase, world.selected, world.status["lastRollback"]["reason"]) == ("Degraded", old, "CheckFailed")
+
+
 def test_checks_after_the_switch_send_traffic_back() -> None:
     world = rolled()
     old = world.revision("active")
