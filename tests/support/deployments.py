@@ -26,7 +26,7 @@ def deployment(version: str = "1", *, name: str = "web", drain: bool = True, str
         "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
         "env": [{"name": "VERSION", "value": version}, {"name": "DRAIN", "value": "yes" if drain else "no"}],
         "resources": {"requests": {"cpu": "10m", "memory": "24Mi"}},
-        "probes": {"readiness": {"http": {"path": "/"}, "period": "1s", "failureThreshold": 1}},
+        "probes": {"readiness": {"http": {"path": "/"}, "period": "1s", "timeout": "2s", "failureThreshold": 2}},
         "podTemplate": {"spec": {"containers": [{"name": "app", "command": script("web_server")}]}},
         "strategy": {"blueGreen": {"bake": "1s", "keepOld": "1s", **(strategy or {})}},
     }

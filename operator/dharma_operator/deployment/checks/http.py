@@ -11,6 +11,8 @@ from dharma_handlers.outcome import Manifest
 from dharma_operator.deployment.checks.verdict import Pods, Verdict
 
 _TIMEOUT_SECONDS = 5.0
+_PATIENCE_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
 
 
 async def run(check: HttpCheck, ports: tuple[Port, ...], pods: Pods, window: timedelta | None) -> Verdict:
@@ -21,14 +23,22 @@ async def run(check: HttpCheck, ports: tuple[Port, ...], pods: Pods, window: tim
         while asked < check.count or (until is not None and time.monotonic() < until):
             if asked:
                 await asyncio.sleep(check.interval.total_seconds())
-            there = sorted(pods(), key=lambda pod: str(pod["metadata"]["name"]))
+            there = await _ready(pods)
             if not there:
-                return Verdict("Failed", f"{asked} of {check.count}", "no pod of the version is ready")
+                return Verdict("Failed", f"{asked} of {check.count}", f"no pod of the version was ready for {_PATIENCE_SECONDS:g} s")
             problem = await _ask(session, check, ports, there[asked % len(there)])
             if problem:
                 return Verdict("Failed", f"{asked} of {check.count}", problem)
             asked += 1
     return Verdict("Passed", f"{asked} of {asked}", f"{asked} requests were answered with {check.expect}")
+
+
+async def _ready(pods: Pods) -> list[Manifest]:
+    """Return the ready pods by name. All of them may be unready for a moment: that is waited out, not asked over."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while not (there := pods()) and time.monotonic() < until:
+        await asyncio.sleep(_LOOK_SECONDS)
+    return sorted(there, key=lambda pod: str(pod["metadata"]["name"]))
 
 
 async def _ask(session: aiohttp.ClientSession, check: HttpCheck, ports: tuple[Port, ...], pod: Manifest) -> str:
