@@ -51,10 +51,16 @@ class Cluster:
         return client.CoreV1Api(self.api)
 
     def request(
-        self, method: str, path: str, query: dict[str, str] | None = None, body: Manifest | None = None, accept: str = ""
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: Manifest | None = None,
+        accept: str = "",
+        content: str = "application/json",
     ) -> Manifest:
         """Send one request and return the decoded answer. Raises RefusedError for an HTTP error, CliError when nothing answers."""
-        headers = {"Accept": accept or "application/json"} | ({"Content-Type": "application/json"} if body is not None else {})
+        headers = {"Accept": accept or "application/json"} | ({"Content-Type": content} if body is not None else {})
         target = self.api.param_serialize(
             method, path, query_params=list((query or {}).items()), header_params=headers, body=body, auth_settings=["BearerToken"]
         )

@@ -11,7 +11,9 @@ from rich.live import Live
 
 from dharma_operator.cli import connect as connecting
 from dharma_operator.cli import doctor as doctoring
+from dharma_operator.cli import rollout_commands
 from dharma_operator.cli.cluster import CliError, Cluster
+from dharma_operator.cli.options import Context, Namespace
 from dharma_operator.cli.target import blueprint, blueprints
 from dharma_operator.cli.tree import blueprint_tree, children
 
@@ -23,8 +25,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Namespace = Annotated[str | None, typer.Option("-n", "--namespace", help="Namespace; default: the kubeconfig context's.")]
-Context = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig; default: the current one.")]
+for command in (
+    rollout_commands.promote,
+    rollout_commands.abort,
+    rollout_commands.undo,
+    rollout_commands.restart,
+    rollout_commands.history,
+):
+    app.command()(command)
 
 REFRESH = 1.0
 """Seconds between two looks with --watch."""

@@ -36,7 +36,7 @@ async def run(check: HttpCheck, ports: tuple[Port, ...], pods: Pods, window: tim
 async def _ready(pods: Pods) -> list[Manifest]:
     """Return the ready pods by name. All of them may be unready for a moment: that is waited out, not asked over."""
     until = time.monotonic() + _PATIENCE_SECONDS
-    while not (there := pods()) and time.monotonic() < until:
+    while not (there := pods()) and time.monotonic() < until:  # noqa: ASYNC110 (nobody tells of pods here)
         await asyncio.sleep(_LOOK_SECONDS)
     return sorted(there, key=lambda pod: str(pod["metadata"]["name"]))
 
