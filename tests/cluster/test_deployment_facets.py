@@ -4,8 +4,10 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from tests.support import cluster
 from tests.support.blueprints import Stage, blueprint, postgres, stage
 from tests.support.deployments import Application, Traffic
 
@@ -126,3 +128,21 @@ async def test_at_rest_nothing_is_written(made: Stage) -> None:
     await made.operator.start().ready()
     await asyncio.sleep(4)
     assert [line for line in made.writes()[before:] if "Blueprint" not in line] == []
+
+
+async def test_a_job_decides_before_the_switch(made: Stage) -> None:
+    web = Application(made, "probed")
+    web.apply("1", replicas=1)
+    await web.phase("Idle")
+    kept = web.revision("active")
+
+    def probe(answer: str) -> dict[str, Any]:
+        command = ["bash", "-c", f'test "$(curl -s http://$DHARMA_TARGET/)" = {answer}']
+        return {"checks": {"before": [{"name": "probe", "job": {"image": cluster.images()["toolbox"], "command": command}}]}}
+
+    web.apply("2", replicas=1, strategy=probe("other"))
+    await web.phase("Degraded")
+    assert (web.selected(), web.status["lastRollback"]["reason"]) == (kept, "CheckFailed")
+    assert "BackoffLimitExceeded" in web.status["lastRollback"]["message"]
+    web.apply("3", replicas=1, strategy=probe("3"))
+    await web.serves("3")

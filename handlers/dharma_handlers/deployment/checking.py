@@ -3,6 +3,7 @@
 import dataclasses
 
 from dharma_crds.deployment import Check, CheckStatus
+from dharma_handlers.deployment.jobs import job_status
 from dharma_handlers.deployment.state import State
 from dharma_handlers.deployment.world import World
 
@@ -14,6 +15,9 @@ def taken_in(world: World, state: State) -> State:
     stage = stage_of(state)
     ended = {check.name: check for check in state.checks if check.result in _ENDED and check.stage == stage}
     running = {check.name: check for check in world.observed.checks if check.stage == stage}
+    for check in wanted(world, state):
+        if check.job is not None and (found := job_status(world, state.target.hash, stage, check)) is not None:
+            running[check.name] = found
     known = {**running, **ended}
     checks = (known.get(check.name) or CheckStatus(name=check.name, stage=stage, result="Pending") for check in wanted(world, state))
     return dataclasses.replace(state, checks=tuple(checks))

@@ -34,7 +34,7 @@ class Decision:
     waits: bool = False
     """Nothing is missing but that proxies' view follows a move: worth a short wait."""
     checks: tuple[Check, ...] = ()
-    """Those that should be running."""
+    """Those that the operator itself should be running; Jobs are among the objects."""
     checked: tuple[str, str] = ("", "")
     """The version and the stage that they are about."""
 
@@ -69,7 +69,7 @@ def _decision(world: World, before: State, after: State, unbound: Unbound | None
         after,
         moves=due,
         waits=not due and _waits(world, after),
-        checks=checking.due(world, after),
+        checks=tuple(check for check in checking.due(world, after) if check.job is None),
         checked=(after.target.hash, checking.stage_of(after)),
     )
 

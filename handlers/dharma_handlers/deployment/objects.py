@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from dharma_handlers import labels
+from dharma_handlers.deployment import checking
+from dharma_handlers.deployment.jobs import jobs
 from dharma_handlers.deployment.moves import preview_selection, service, service_selection
 from dharma_handlers.deployment.parts import label, part
 from dharma_handlers.deployment.revision import SOURCE_ANNOTATION, Revision
@@ -15,7 +17,13 @@ from dharma_handlers.outcome import Manifest, Mode, Wanted
 
 def objects(world: World, state: State) -> tuple[Wanted, ...]:
     """Build the complete set of objects."""
-    return (*_services(world, state), *_disruption_budget(world, state), *_autoscaler(world, state), *_replica_sets(world, state))
+    return (
+        *_services(world, state),
+        *_disruption_budget(world, state),
+        *_autoscaler(world, state),
+        *_replica_sets(world, state),
+        *jobs(world, state, checking.stage_of(state), checking.due(world, state)),
+    )
 
 
 def _services(world: World, state: State) -> Iterator[Wanted]:

@@ -71,6 +71,11 @@ class View:
         """Return the uids of the ready ones among them."""
         return frozenset(pod["metadata"]["uid"] for pod in self.pods(version) if is_ready(pod))
 
+    @cached_property
+    def jobs(self) -> list[Manifest]:
+        """All Jobs of checks."""
+        return list(self._of_kind("Job"))
+
     def service(self, name: str) -> Manifest | None:
         """One of the Services as it is now."""
         return self.observed.children.get(("Service", name))
