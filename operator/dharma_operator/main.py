@@ -13,7 +13,8 @@ from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
 from dharma_operator.blueprint.controller import BlueprintController
 from dharma_operator.controllers import Controller, KindInfo
-from dharma_operator.kube.resources import BACKUP, DHARMA_DEPLOYMENT
+from dharma_operator.deployment.controller import DeploymentController
+from dharma_operator.kube.resources import BACKUP
 from dharma_operator.logs import configure
 from dharma_operator.placeholder import Placeholder
 from dharma_operator.process import Operator
@@ -35,8 +36,8 @@ def make_controllers(settings: Settings) -> Iterable[Controller]:
     del settings
     yield TenantController()
     yield BlueprintController()
-    for resource in (DHARMA_DEPLOYMENT, BACKUP):
-        yield Placeholder(KindInfo(resource, OWNER_LABELS[resource]))
+    yield DeploymentController()
+    yield Placeholder(KindInfo(BACKUP, OWNER_LABELS[BACKUP]))
 
 
 def read_settings(arguments: list[str]) -> Settings:

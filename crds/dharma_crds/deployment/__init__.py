@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dharma_crds.base import CrdMeta, CustomResource, PrinterColumn, Scale
 from dharma_crds.deployment.spec import Autoscaling, DeploymentSpec, Disruption
-from dharma_crds.deployment.status import CheckStatus, DeploymentRevision, DeploymentRevisions, DeploymentStatus, Rollback
+from dharma_crds.deployment.status import CheckStatus, DeploymentRevision, DeploymentRevisions, DeploymentStatus, Pin, Rollback
 from dharma_crds.deployment.strategy import BlueGreen, Check, Checks, HttpCheck, JobCheck, Preview, PrometheusCheck, Strategy
 from dharma_crds.deployment.workload import Binding, EnvironmentSource, EnvironmentVariable, KeyReference, Port, Probe, Probes
 from dharma_crds.status import AGE_COLUMN, MESSAGE_COLUMN, READY_COLUMN, REASON_COLUMN
@@ -35,6 +35,7 @@ __all__ = [
     "HttpCheck",
     "JobCheck",
     "KeyReference",
+    "Pin",
     "Port",
     "Preview",
     "Probe",

@@ -37,6 +37,15 @@ class CheckStatus(Struct):
     message: str = Field(default="", description="Why, in a sentence.")
 
 
+class Pin(Struct):
+    """An older version that a person asked for, in the place of one version of the spec."""
+
+    to: str = Field(description="Hash of the version that annotation dharma.io/rollback-to names.")
+    instead_of: str = Field(
+        description="Hash of the version that the spec asked for then. Another spec ends it, though the annotation stays."
+    )
+
+
 class Rollback(Struct):
     """The last time that it went back."""
 
@@ -45,6 +54,7 @@ class Rollback(Struct):
         default=None, validation_alias="from", serialization_alias="from", description="Hash of the version that was left."
     )
     reason: str | None = Field(default=None, description="Why, in one stable CamelCase word.")
+    message: str | None = Field(default=None, description="What was seen, in a sentence.")
 
 
 class DeploymentStatus(Status):
@@ -60,6 +70,7 @@ class DeploymentStatus(Status):
     preview: str | None = Field(default=None, description="The colour that is made ready; absent when there is none.")
     revisions: DeploymentRevisions | None = Field(default=None, description="The versions that matter now.")
     refused: tuple[str, ...] = Field(default=(), description="Hashes of versions that failed; they are not tried again by themselves.")
+    pinned: Pin | None = Field(default=None, description="The older version that was asked for last.")
     progress: str | None = Field(default=None, description="Steps done of those to do, such as 7/9.")
     message: str | None = Field(default=None, description="What it does or waits for, in a sentence.")
     checks: Annotated[tuple[CheckStatus, ...], list_map("name")] = Field(default=(), description="How each check went.")

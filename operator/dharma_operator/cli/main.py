@@ -11,6 +11,7 @@ from rich.live import Live
 
 from dharma_operator.cli import connect as connecting
 from dharma_operator.cli import doctor as doctoring
+from dharma_operator.cli import rollout_commands
 from dharma_operator.cli.cluster import CliError, Cluster
 from dharma_operator.cli.options import REFRESH, Context, Namespace
 from dharma_operator.cli.target import blueprint, blueprints
@@ -26,6 +27,14 @@ app = typer.Typer(
 )
 
 app.add_typer(tenants, name="tenant")
+for command in (
+    rollout_commands.promote,
+    rollout_commands.abort,
+    rollout_commands.undo,
+    rollout_commands.restart,
+    rollout_commands.history,
+):
+    app.command()(command)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from dharma_operator.kube.resources import (
     MANAGED_BY,
     MANAGED_BY_LABEL,
     NAMESPACE,
+    REPLICA_SET,
     STATEFUL_SET,
     ObjectKey,
     Resource,
@@ -26,7 +27,7 @@ from dharma_operator.kube.resources import (
 )
 from dharma_operator.kube.wire import Json
 
-_WORKLOADS = frozenset({CRON_JOB, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, STATEFUL_SET})
+_WORKLOADS = frozenset({CRON_JOB, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, REPLICA_SET, STATEFUL_SET})
 RANKS = 3
 
 

@@ -1,0 +1,1 @@
+"""The kinds of checks, each a module of its own, and the board that runs them."""
