@@ -81,11 +81,16 @@ class Application:
     async def serves(self, version: str, seconds: float = 60) -> None:
         """Wait until a rollout has ended well, and the version's name is what the Service answers."""
         await self.phase("Idle", seconds=seconds)
-        assert self.answer() == version
+        await self.answers(version)
+
+    async def answers(self, version: str, service: str | None = None) -> None:
+        """Wait until the Service answers with that version: nodes follow its slices with some delay."""
+        host = service or self.name
+        await self.stage.until(f"{host} answers {version}", lambda: self.answer(host) == version, seconds=20, every=0.2)
 
     def answer(self, service: str | None = None) -> str:
-        """Ask the Service once, from within the cluster."""
-        return self.stage.run("curl", "--silent", "--max-time", "5", f"http://{service or self.name}/", pod=CLIENT)
+        """Ask the Service once, from within the cluster; empty for no answer."""
+        return self.stage.run("curl", "--silent", "--max-time", "2", f"http://{service or self.name}/", pod=CLIENT, check=False)
 
     def pods(self, revision: str) -> list[str]:
         """Names of a version's pods."""
