@@ -56,22 +56,24 @@ class Cluster:
         path: str,
         query: dict[str, str] | None = None,
         body: Manifest | None = None,
-        accept: str = "",
+        accept: str = "application/json",
         content: str = "application/json",
     ) -> Manifest:
         """Send one request and return the decoded answer. Raises RefusedError for an HTTP error, CliError when nothing answers."""
-        headers = {"Accept": accept or "application/json"} | ({"Content-Type": content} if body is not None else {})
+        headers = {"Accept": accept} | ({"Content-Type": content} if body is not None else {})
+        # The package makes JSON of a dict under that name only; an apply is sent as text.
+        data = body if body is None or content == "application/json" else json.dumps(body)
         target = self.api.param_serialize(
-            method, path, query_params=list((query or {}).items()), header_params=headers, body=body, auth_settings=["BearerToken"]
+            method, path, query_params=list((query or {}).items()), header_params=headers, body=data, auth_settings=["BearerToken"]
         )
         try:
             answer = self.api.call_api(*target, _request_timeout=TIMEOUT)
-            data = answer.read()
+            said = answer.read()
         except HTTPError as error:
             raise CliError(f"The API server of context {self.context} does not answer ({error}); is the cluster up?") from error
         if answer.status >= 400:
-            raise RefusedError(answer.status, data)
-        decoded: Manifest = json.loads(data)
+            raise RefusedError(answer.status, said)
+        decoded: Manifest = json.loads(said)
         return decoded
 
     def get(self, path: str) -> Manifest | None:
@@ -85,7 +87,7 @@ class Cluster:
 
     def list(self, path: str, labels: str = "", *, metadata_only: bool = False) -> list[Manifest]:
         """Objects of a collection; with `metadata_only` their contents never leave the API server (for Secrets)."""
-        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if metadata_only else ""
+        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if metadata_only else "application/json"
         try:
             answer = self.request("GET", path, {"labelSelector": labels} if labels else None, accept=accept)
         except RefusedError as error:

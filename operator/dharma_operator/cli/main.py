@@ -13,7 +13,7 @@ from dharma_operator.cli import connect as connecting
 from dharma_operator.cli import doctor as doctoring
 from dharma_operator.cli import rollout_commands
 from dharma_operator.cli.cluster import CliError, Cluster
-from dharma_operator.cli.options import Context, Namespace
+from dharma_operator.cli.options import REFRESH, Context, Namespace
 from dharma_operator.cli.target import blueprint, blueprints
 from dharma_operator.cli.tree import blueprint_tree, children
 
@@ -33,9 +33,6 @@ for command in (
     rollout_commands.history,
 ):
     app.command()(command)
-
-REFRESH = 1.0
-"""Seconds between two looks with --watch."""
 
 
 @app.command()

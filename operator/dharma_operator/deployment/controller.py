@@ -15,7 +15,7 @@ from dharma_handlers.deployment.parts import is_ready
 from dharma_handlers.deployment.revision import hash_on
 from dharma_handlers.deployment.state import State
 from dharma_handlers.outcome import Condition, Manifest, Outcome, Wanted
-from dharma_operator.controllers import KindInfo, Request
+from dharma_operator.controllers import Controller, KindInfo, Request
 from dharma_operator.deployment.checks.board import About, Board
 from dharma_operator.kube.errors import Conflict
 from dharma_operator.kube.ownership import autoscaled
@@ -31,7 +31,7 @@ _FOLLOW_SECONDS = 1.0
 _LOOK_SECONDS = 0.005
 
 
-class DeploymentController:
+class DeploymentController(Controller):
     """The controller of Deployments."""
 
     def __init__(self) -> None:
