@@ -80,7 +80,11 @@ class Application:
 
     async def serves(self, version: str, seconds: float = 60) -> None:
         """Wait until a rollout has ended well, and the version's name is what the Service answers."""
-        await self.phase("Idle", seconds=seconds)
+
+        def well() -> bool:
+            return self.status.get("phase") == "Idle" and self.condition("Ready").get("status") == "True"
+
+        await self.stage.until(f"{self.name} serves version {version}", well, seconds=seconds, every=0.1)
         await self.answers(version)
 
     async def answers(self, version: str, service: str | None = None) -> None:
