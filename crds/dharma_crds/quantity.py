@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_CEILING, Context, Decimal
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import core_schema
@@ -23,10 +23,11 @@ _EXACT: Final = Context(prec=1_200, rounding=ROUND_CEILING)
 """Enough digits for any text of that length with an exponent of three digits, so that nothing is ever rounded on the way."""
 
 
+@lru_cache(maxsize=4096)
 def parse_quantity(text: str) -> Decimal:
     """Read the exact number that `text` stands for, in the unit's base (bytes, cores, pieces).
 
-    Raises ValueError when it is not a Kubernetes quantity.
+    Remembered, for the same few texts are read again and again. Raises ValueError when it is not a Kubernetes quantity.
     """
     match = _GRAMMAR.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:

@@ -32,9 +32,17 @@ def prepared(manifest: Mapping[str, Any]) -> Manifest:
 
 
 def _clean(value: Json) -> Json:
+    """Run for each value of each object in each reconcile: therefore one loop, which goes down only where there is something below."""
     if is_map(value):
-        cleaned = {key: _clean(member) for key, member in value.items() if member is not None}
-        return {key: member for key, member in cleaned.items() if member not in ({}, []) or key not in _KEPT_ONLY_WHEN_FILLED}
+        cleaned: Manifest = {}
+        for key, member in value.items():
+            if isinstance(member, (dict, list, tuple)):
+                below = _clean(cast("Json", member))
+                if below or key not in _KEPT_ONLY_WHEN_FILLED:
+                    cleaned[key] = below
+            elif member is not None:
+                cleaned[key] = member
+        return cleaned
     if isinstance(value, (list, tuple)):
         return [_clean(item) for item in cast("Sequence[Json]", value)]
     return value
