@@ -63,6 +63,7 @@ def test_the_tree_names_namespaces_members_network_and_conditions() -> None:
             {"kind": "Group", "name": "devs", "role": "Editor", "projects": ["shop"], "expiresAt": "2026-11-28T12:00:00Z"},
             {"kind": "ServiceAccount", "name": "ci", "namespace": "build", "role": "Viewer", "expiresAt": "2026-11-25T11:00:00Z"},
         ],
+        policies={"serviceTypes": {"allowed": ["NodePort"], "action": "Warn"}, "ingressHosts": {}},
         network={"isolation": "Project", "ingressFrom": [{"namespace": "ingress", "ports": [80]}], "egressTo": [{"cidr": "192.0.2.0/24"}]},
     )
     waits = {"name": "laboratory", "project": "lab", "ready": False, "message": "namespace laboratory belongs to Tenant other"}
@@ -86,6 +87,9 @@ def test_the_tree_names_namespaces_members_network_and_conditions() -> None:
         "isolation Project: each project is alone",
         "in from namespace ingress ports 80",
         "out to  192.0.2.0/24",
+        "ingressHosts Deny all",
+        "serviceTypes Warn all but NodePort",
+        "protection Deny",
         "Ready False NamespaceRefused: project lab: no",
     ):
         assert part in tree

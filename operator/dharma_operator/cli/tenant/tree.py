@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from dharma_crds.tenant import Member, NetworkPeer, Tenant
+from dharma_crds.tenant.policies import Policies
 from dharma_handlers.tenant.namespaces import namespace_of
 from dharma_operator.cli.cluster import Manifest
 from dharma_operator.cli.tree import BROKEN, HEALTHY, WAITING, condition
@@ -34,6 +35,7 @@ def tenant_tree(manifest: Manifest, tenant: Tenant, now: datetime) -> Tree:
     _members(tree.add("[bold]members[/]"), tenant, now)
     _quota(tree, manifest.get("status", {}).get("quota") or {}, spec.quota.distribution)
     _network(tree, tenant)
+    _policies(tree.add("[bold]policies[/]"), spec.policies)
     tree.add(f"[bold]pod security[/] {spec.pod_security}")
     if spec.budget is not None:
         tree.add(f"[bold]budget[/] {spec.budget.monthly} {spec.budget.currency} a month, {spec.budget.action}")
@@ -104,11 +106,22 @@ def _network(tree: Tree, tenant: Tenant) -> None:
         branch.add(f"[dim]in from[/] {_peer(peer)}")
     for peer in network.egress_to:
         branch.add(f"[dim]out to[/]  {_peer(peer)}")
+    if not network.egress_to:
+        branch.add("[dim]out to[/]  nowhere beside DNS and each other")
 
 
 def _peer(peer: NetworkPeer) -> str:
     ports = f" [dim]ports[/] {', '.join(map(str, peer.ports))}" if peer.ports else ""
     return f"{f'namespace {peer.namespace}' if peer.namespace else peer.cidr}{ports}"
+
+
+def _policies(branch: Tree, policies: Policies) -> None:
+    for name, value in policies.to_dict().items():
+        if isinstance(value, str):
+            branch.add(f"[dim]{name}[/] {value}")
+        else:
+            others = f"all but {', '.join(value['allowed'])}" if value["allowed"] else "all"
+            branch.add(f"[dim]{name}[/] {value['action']} {others}")
 
 
 def _conditions(branch: Tree, manifest: Manifest) -> None:
