@@ -3,11 +3,11 @@
 import asyncio
 import time
 
-from tests.cluster.test_process import deployment, reported
+from tests.cluster.test_process import backup, reported
 from tests.support.cluster import wait_until
 
 from dharma_operator.kube.client import Client
-from dharma_operator.kube.resources import DHARMA_DEPLOYMENT, LEASE, ObjectKey
+from dharma_operator.kube.resources import BACKUP, LEASE, ObjectKey
 
 
 async def holder(client: Client, namespace: str, name: str) -> str:
@@ -30,15 +30,15 @@ async def pair(operator, client: Client, namespace: str, name: str):
 
 async def test_a_killed_holder_is_replaced_within_twenty_seconds(operator, client, namespace):
     first, second = await pair(operator, client, namespace, "killed")
-    await client.create(deployment(namespace, "before"))
-    await reported(client, ObjectKey(DHARMA_DEPLOYMENT, namespace, "before"))
+    await client.create(backup(namespace, "before"))
+    await reported(client, ObjectKey(BACKUP, namespace, "before"))
     assert second.metric("dharma_status_writes_total") == 0
     first.kill()
     started = time.monotonic()
-    await client.create(deployment(namespace, "after"))
+    await client.create(backup(namespace, "after"))
     await wait_until(lambda: second.metric("dharma_leader") == 1, "the other acts", seconds=30, every=0.05)
     took = time.monotonic() - started
-    await reported(client, ObjectKey(DHARMA_DEPLOYMENT, namespace, "after"))
+    await reported(client, ObjectKey(BACKUP, namespace, "after"))
     print(f"killed: taken over after {took:.1f} s, first object served after {time.monotonic() - started:.1f} s")
     assert took < 20
     lease = await client.get(ObjectKey(LEASE, namespace, "killed"))
@@ -61,20 +61,20 @@ async def test_a_holder_that_loses_the_lease_stands_by_and_goes_on_living(operat
     key = ObjectKey(LEASE, namespace, "stolen")
     await client.patch(key, {"spec": {"holderIdentity": "a-thief", "leaseDurationSeconds": 6}})
     await wait_until(lambda: only.metric("dharma_leader") == 0, "it stands by", seconds=20)
-    await client.create(deployment(namespace, "meanwhile"))
+    await client.create(backup(namespace, "meanwhile"))
     await wait_until(lambda: only.metric("dharma_leader") == 1, "it acts again, as the thief does not renew", seconds=20)
-    await reported(client, ObjectKey(DHARMA_DEPLOYMENT, namespace, "meanwhile"))
+    await reported(client, ObjectKey(BACKUP, namespace, "meanwhile"))
 
 
 async def test_two_that_both_act_do_each_other_no_harm(operator, client, namespace):
     one, other = operator(lease_name="one"), operator(lease_name="other")
     await one.ready()
     await other.ready()
-    keys = [ObjectKey(DHARMA_DEPLOYMENT, namespace, f"web-{number}") for number in range(30)]
-    await asyncio.gather(*(client.create(deployment(namespace, key.name)) for key in keys))
+    keys = [ObjectKey(BACKUP, namespace, f"web-{number}") for number in range(30)]
+    await asyncio.gather(*(client.create(backup(namespace, key.name)) for key in keys))
     for key in keys:
         await reported(client, key)
-    await asyncio.gather(*(client.patch(key, {"spec": {"image": "registry.example/web:2"}}) for key in keys))
+    await asyncio.gather(*(client.patch(key, {"spec": {"schedule": "0 3 * * *"}}) for key in keys))
     for key in keys:
         await reported(client, key, generation=2)
     assert one.metric("dharma_leader") == other.metric("dharma_leader") == 1

@@ -12,15 +12,15 @@ from tests.support.cluster import environment, wait_until
 from tests.support.operator_process import PROGRAM
 
 from dharma_operator.kube.client import Client
-from dharma_operator.kube.resources import BACKUP, DHARMA_DEPLOYMENT, LEASE, ObjectKey
+from dharma_operator.kube.resources import BACKUP, LEASE, ObjectKey
 
 
-def deployment(namespace: str, name: str = "web", **spec):
+def backup(namespace: str, name: str = "web", **spec):
     return {
         "apiVersion": "dharma.io/v1alpha1",
-        "kind": "Deployment",
+        "kind": "Backup",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"environment": "dev", "image": "registry.example/web:1", **spec},
+        "spec": {"blueprint": "shop", "schedule": "0 2 * * *", "destination": {"volume": {"size": "1Gi"}}, **spec},
     }
 
 
@@ -40,25 +40,25 @@ async def reported(client: Client, key: ObjectKey, generation: int = 1):
 
 async def test_a_kind_without_a_controller_says_so_at_once(operator, client, namespace, kubectl):
     await operator().ready()
-    key = ObjectKey(DHARMA_DEPLOYMENT, namespace, "web")
+    key = ObjectKey(BACKUP, namespace, "web")
     started = time.monotonic()
-    await client.create(deployment(namespace))
+    await client.create(backup(namespace))
     found = await reported(client, key)
     print(f"status after {time.monotonic() - started:.3f} s")
     ready = condition(found, "Ready")
     assert (ready["status"], ready["reason"]) == ("Unknown", "NotImplemented")
     assert condition(found, "Reconciling")["status"] == condition(found, "Stalled")["status"] == "False"
-    assert "Unknown" in kubectl("get", "dhd", "--namespace", namespace)
+    assert "Unknown" in kubectl("get", "dhk", "--namespace", namespace)
     assert "finalizers" not in found["metadata"]
     assert "annotations" not in found["metadata"]
 
 
 async def test_a_change_of_the_spec_is_seen_and_times_stay(operator, client, namespace):
     await operator().ready()
-    key = ObjectKey(DHARMA_DEPLOYMENT, namespace, "web")
-    await client.create(deployment(namespace))
+    key = ObjectKey(BACKUP, namespace, "web")
+    await client.create(backup(namespace))
     first = await reported(client, key)
-    await client.patch(key, {"spec": {"image": "registry.example/web:2"}})
+    await client.patch(key, {"spec": {"schedule": "0 3 * * *"}})
     second = await reported(client, key, generation=2)
     assert condition(second, "Ready")["observedGeneration"] == 2
     assert condition(second, "Ready")["lastTransitionTime"] == condition(first, "Ready")["lastTransitionTime"]
@@ -66,8 +66,8 @@ async def test_a_change_of_the_spec_is_seen_and_times_stay(operator, client, nam
 
 async def test_suspending_is_said_and_taken_back(operator, client, namespace):
     await operator().ready()
-    key = ObjectKey(DHARMA_DEPLOYMENT, namespace, "web")
-    await client.create(deployment(namespace, suspend=True))
+    key = ObjectKey(BACKUP, namespace, "web")
+    await client.create(backup(namespace, suspend=True))
 
     async def suspended():
         return condition(await client.get(key), "Suspended")
@@ -78,9 +78,9 @@ async def test_suspending_is_said_and_taken_back(operator, client, namespace):
 
 
 async def test_what_was_there_before_the_start_is_served_and_deleting_never_hangs(operator, client, namespace):
-    keys = [ObjectKey(DHARMA_DEPLOYMENT, namespace, f"web-{number}") for number in range(5)]
+    keys = [ObjectKey(BACKUP, namespace, f"web-{number}") for number in range(5)]
     for key in keys:
-        await client.create(deployment(namespace, key.name))
+        await client.create(backup(namespace, key.name))
     process = await operator().ready()
     for key in keys:
         await reported(client, key)
@@ -100,7 +100,7 @@ async def test_sigterm_ends_it_soon_with_code_0_and_the_lease_released(operator,
 
     await wait_until(held, "the lease is held", seconds=20)
     for number in range(50):
-        await client.create(deployment(namespace, f"web-{number}"))
+        await client.create(backup(namespace, f"web-{number}"))
     started = time.monotonic()
     assert await process.stop(seconds=10) == 0
     print(f"stopped in {time.monotonic() - started:.2f} s")
@@ -123,12 +123,12 @@ async def test_probes_and_metrics_answer(operator):
 
 async def test_a_reconcile_is_one_json_line_that_says_what_it_was_about(operator, client, namespace):
     process = await operator().ready()
-    await client.create(deployment(namespace))
-    await reported(client, ObjectKey(DHARMA_DEPLOYMENT, namespace, "web"))
+    await client.create(backup(namespace))
+    await reported(client, ObjectKey(BACKUP, namespace, "web"))
     line = await wait_until(
         lambda: next((line for line in process.lines() if line["message"].startswith("reconciled")), None), "a line tells of the reconcile"
     )
-    assert (line["kind"], line["namespace"], line["name"], line["generation"]) == ("Deployment", namespace, "web", 1)
+    assert (line["kind"], line["namespace"], line["name"], line["generation"]) == ("Backup", namespace, "web", 1)
     assert len(line["reconcile_id"]) == 8
     assert all("level" in line for line in process.lines())
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tests.cluster.test_process import deployment
+from tests.cluster.test_process import backup
 from tests.support.cluster import wait_until
 
 from dharma_handlers.outcome import Event
@@ -17,7 +17,7 @@ class Clock:
 
 
 async def test_an_event_is_shown_by_kubectl_and_a_repetition_is_counted(client, crds, namespace, kubectl):
-    owner = await client.create(deployment(namespace))
+    owner = await client.create(backup(namespace))
     clock = Clock()
     event = Event("Warning", "DriftCorrected", "Changed by others and put back: Service/web")
     recorder = Recorder(client, "operator-0_abcd", clock)
@@ -26,7 +26,7 @@ async def test_an_event_is_shown_by_kubectl_and_a_repetition_is_counted(client, 
         clock.now += 400
     await recorder.record(owner, event, datetime.now(UTC))
     shown = await wait_until(
-        lambda: next((line for line in kubectl("describe", "dhd", "web", "-n", namespace).splitlines() if "DriftCorrected" in line), None),
+        lambda: next((line for line in kubectl("describe", "dhk", "web", "-n", namespace).splitlines() if "DriftCorrected" in line), None),
         "kubectl describe shows the event",
     )
     assert "Warning" in shown
@@ -37,7 +37,7 @@ async def test_an_event_is_shown_by_kubectl_and_a_repetition_is_counted(client, 
 
 
 async def test_what_a_former_process_told_is_joined(client, crds, namespace, kubectl):
-    owner = await client.create(deployment(namespace))
+    owner = await client.create(backup(namespace))
     for instance in ("operator-0_abcd", "operator-1_efgh"):
         await Recorder(client, instance, Clock()).record(owner, Event("Normal", "Told", "once"), datetime.now(UTC))
     listed = kubectl("get", "events", "-n", namespace, "--field-selector", "reason=Told", "--output", "jsonpath={.items[*].series.count}")

@@ -3,11 +3,11 @@
 import asyncio
 import time
 
-from tests.cluster.test_process import deployment, reported
+from tests.cluster.test_process import backup, reported
 from tests.support.cluster import KUBECONFIG, wait_until
 from tests.support.tcp_proxy import Door
 
-from dharma_operator.kube.resources import DHARMA_DEPLOYMENT, SERVICE, ObjectKey
+from dharma_operator.kube.resources import BACKUP, SERVICE, ObjectKey
 
 
 def service(namespace: str, name: str, owner: str):
@@ -17,7 +17,7 @@ def service(namespace: str, name: str, owner: str):
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {"app.kubernetes.io/managed-by": "iac-dharma", "dharma.io/deployment": owner},
+            "labels": {"app.kubernetes.io/managed-by": "iac-dharma", "dharma.io/backup": owner},
         },
         "spec": {"ports": [{"port": 80}]},
     }
@@ -30,9 +30,9 @@ async def test_an_outage_is_survived_and_all_that_changed_meanwhile_is_seen(oper
         process.environment["KUBECONFIG"] = str(door.kubeconfig(tmp_path / "through-the-door"))
         process.start()
         await process.ready()
-        keys = {name: ObjectKey(DHARMA_DEPLOYMENT, namespace, name) for name in ("kept", "changed", "deleted", "made")}
+        keys = {name: ObjectKey(BACKUP, namespace, name) for name in ("kept", "changed", "deleted", "made")}
         for name in ("kept", "changed", "deleted"):
-            await client.create(deployment(namespace, name))
+            await client.create(backup(namespace, name))
             await reported(client, keys[name])
         await client.create(service(namespace, "child", "kept"))
         await wait_until(lambda: process.metric("dharma_store_objects", kind="services") == 1, "the child is seen", seconds=10)
@@ -40,8 +40,8 @@ async def test_an_outage_is_survived_and_all_that_changed_meanwhile_is_seen(oper
         door.shut()
         await client.delete(keys["deleted"])
         await client.delete(ObjectKey(SERVICE, namespace, "child"))
-        await client.patch(keys["changed"], {"spec": {"image": "registry.example/web:2"}})
-        await client.create(deployment(namespace, "made"))
+        await client.patch(keys["changed"], {"spec": {"schedule": "0 3 * * *"}})
+        await client.create(backup(namespace, "made"))
         await wait_until(lambda: process.metric("dharma_leader") == 0, "it steps down, as its lease cannot be renewed", seconds=30)
         await asyncio.sleep(10)  # long enough for retries to grow slow
         assert process.running

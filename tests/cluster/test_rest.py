@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 
 import pytest
-from tests.cluster.test_process import condition, deployment
+from tests.cluster.test_process import backup, condition
 from tests.support import audit
 from tests.support.blueprints import blueprint, pgbouncer, postgres, redis
 from tests.support.cluster import wait_until
@@ -74,9 +74,9 @@ async def test_for_a_minute_nothing_is_written(operator, client, namespace):
     process = await operator().ready()
     for number in range(5):
         await client.create(draft(namespace, number))
-        await client.create(deployment(namespace, f"web-{number}"))
+        await client.create(backup(namespace, f"web-{number}"))
     await served(process, 5, "Blueprint")
-    await served(process, 5, "Deployment")
+    await served(process, 5, "Backup")
     await asyncio.sleep(2)  # what the last run wrote comes back as an event, if at all, within milliseconds
     since = audit.now()
     runs, requests = runs_in(process), process.metric("dharma_api_requests_total")
