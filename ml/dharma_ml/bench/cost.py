@@ -87,10 +87,8 @@ def _compared(rows: list[Row], ours: list[Forecast]) -> str:
     naive = {str(row[0]): float(row[1]) for row in rows if row[0] in NAIVE and isinstance(row[1], float)}
     best = min(naive, key=lambda name: naive[name])
     counts = ", ".join(f"{name} {sum(one.method == name for one in ours)}" for name in sorted({one.method for one in ours}))
-    return (
-        f"{len(ours)} daily origins; ours against the best naive ({best}): {100 * (float(rows[0][1] or math.nan) / naive[best] - 1):+.1f} % "
-        f"WAPE. Methods used: {counts}."
-    )
+    more = 100 * (float(rows[0][1] or math.nan) / naive[best] - 1)
+    return f"{len(ours)} daily origins; ours against the best naive ({best}): {more:+.1f} % WAPE. Methods used: {counts}."
 
 
 def week_table(name: str, series: Floats) -> Table:
@@ -113,14 +111,11 @@ def sum_table(name: str, series: Floats) -> Table:
             true = float(np.nansum(series[at : at + ahead]))
             found.append((100 * abs(value - true) / true, 100 * (high - low) / true, 100.0 * (low <= true <= high)))
         if found:
-            errors, widths, inside = zip(*found, strict=True)
-            rows.append(
-                (title, len(found), *(round(float(np.median(one)), 2) for one in (errors, widths)), round(float(np.mean(inside)), 1))
-            )
+            error, width, _ = (round(float(middle), 2) for middle in np.median(found, axis=0))
+            rows.append((title, len(found), error, width, round(float(np.mean([one[2] for one in found])), 1)))
     columns = ("sum of", "origins", "median error %", "median width %", "95 % interval covers %")
-    return Table(
-        f"{name}: sums", columns, tuple(rows), ("Origins a day apart see nearly the same weeks: these are few independent cases.",)
-    )
+    note = "Origins a day apart see nearly the same weeks: these are few independent cases."
+    return Table(f"{name}: sums", columns, tuple(rows), (note,))
 
 
 def statistical() -> Mapping[str, Method]:

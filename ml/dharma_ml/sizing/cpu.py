@@ -42,7 +42,7 @@ class CpuSizer:
 
     parameters: CpuParameters = CPU
     days: list[tuple[int, Floats]] = field(default_factory=list[tuple[int, Floats]])
-    """The last days: number since 1970, values sorted."""
+    """The last days: number since 1970, values sorted, in single precision, which is more than any meter has."""
     credit: float = 0.0
     """Shortage not used so far, in days of full shortage; negative when owed."""
     pending: float | None = None
@@ -60,7 +60,8 @@ class CpuSizer:
         if self.pending is not None and len(self.days) >= self.parameters.settle_days:
             self._judge(float(np.mean(values > self.pending)))
         kept = [entry for entry in self.days if entry[0] > day - self.parameters.window_days]
-        self.days = [*kept, (day, np.sort(np.asarray(values, dtype=np.float64)))]
+        # As they will be saved: the same with a restart in between and without.
+        self.days = [*kept, (day, np.sort(values).astype(np.float32).astype(np.float64))]
         self.pending = self._request()
 
     def decide(self) -> float | None:
@@ -112,7 +113,7 @@ class CpuSizer:
         self.missed = self.missed * fade + (not good)
 
     def save(self) -> bytes:
-        """Give the state; values in single precision, which is more than any meter has."""
+        """Give the state."""
         days = [[day, base64.b64encode(values.astype("<f4").tobytes()).decode()] for day, values in self.days]
         own = {name: getattr(self, name) for name in ("credit", "pending", "replayed", "short", "kept", "missed")}
         return json.dumps({"version": 1, "days": days, **own}).encode()
