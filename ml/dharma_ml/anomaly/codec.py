@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-MARK: Final = b"DHARMA-ANOMALY-1\n"
+MARK: Final = b"DHARMA-ANOMALY-2\n"
 _TYPES: Final = frozenset({"<f8", "<f4", "<f2", "<i8", "|u1", "|b1"})
 
 Array = NDArray[Any]

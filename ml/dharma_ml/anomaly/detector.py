@@ -75,7 +75,9 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
         _remember(memory, times, rows, settings)
         nothing = np.zeros(count)
         return Scored(nothing, nothing, nothing, nothing, np.zeros((count, len(MEMBERS))), [])
-    raw = members.score(memory.fit, times, rows, usable, memory.recent.astype(np.float64), memory.residuals, memory.moving, settings)
+    raw = members.score(
+        memory.fit, times, rows, usable, memory.recent.astype(np.float64), memory.residuals.astype(np.float64), memory.moving, settings
+    )
     scores = np.minimum(raw.scores, _TALLEST).astype(np.float16).astype(np.float64)
     proof = _proof(scores, past, settings)
     ready = len(MEMBERS) - (memory.fit.forest is None)
@@ -91,9 +93,9 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
     met = _alarms(memory, times, Scored(fused, level, tail, strength, proof, []), raw, scores[:, 0], settings)
     kept = settings.history + settings.block
     memory.scores = np.concatenate([memory.scores, scores.astype(np.float16)])[-kept:]
-    memory.levels = np.concatenate([memory.levels, level.astype(np.float32)])[-kept:]
+    memory.levels = np.concatenate([memory.levels, level.astype(np.float16)])[-kept:]
     memory.fused = np.concatenate([memory.fused, fused])[-settings.refractory :]
-    memory.residuals = np.concatenate([memory.residuals, raw.residuals])[-settings.long :]
+    memory.residuals = np.concatenate([memory.residuals, raw.residuals.astype(np.float32)])[-settings.long :]
     _remember(memory, times, rows, settings)
     return Scored(fused, level, tail, strength, proof, met)
 

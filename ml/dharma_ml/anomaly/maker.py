@@ -30,7 +30,7 @@ class AnomalyStream:
 class AnomalyMaker:
     """Makes detectors. Give it to the fleet first, so that the others know of an open anomaly."""
 
-    sort: Final = "anomaly-1"
+    sort: Final = "anomaly-2"
 
     def create(self, stream: str) -> AnomalyStream:
         """Make a detector that knows nothing yet."""

@@ -88,7 +88,8 @@ def score(
     fitted: Fit, times: Floats, rows: Floats, usable: Bools, before: Floats, residuals: Floats, moving: Moving, settings: Settings
 ) -> Raw:
     """Score rows (n, c) that follow the rows `before` and the residuals before; `usable` (n, c) marks readings that count."""
-    left = np.where(usable, rows - bases.expected(fitted.baseline, times, settings), 0.0)
+    # In the precision in which residuals are remembered: a step must not depend on how points were cut into calls.
+    left = np.where(usable, rows - bases.expected(fitted.baseline, times, settings), 0.0).astype(np.float32).astype(np.float64)
     joined, lefts = np.concatenate([before, rows]), np.concatenate([residuals[-settings.long + 1 :], left])
     steps = np.abs(np.diff(joined[-len(rows) - settings.short :], axis=0))
     seasonal = np.abs(left) / fitted.residual_spread

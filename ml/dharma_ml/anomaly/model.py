@@ -150,7 +150,7 @@ class AnomalyModel:
         memory.values = np.concatenate([memory.values, first])
         memory.rows = _widened(memory.rows.astype(np.float64), first).astype(np.float32)
         memory.recent = _widened(memory.recent.astype(np.float64), first).astype(np.float32)
-        memory.residuals = _widened(memory.residuals, [0.0] * len(fresh))
+        memory.residuals = _widened(memory.residuals.astype(np.float64), [0.0] * len(fresh)).astype(np.float32)
         # The fit knows nothing of the new channels: members pause until the next block refits.
         memory.fit, memory.moving = None, None
         memory.residuals = memory.residuals[:0]
