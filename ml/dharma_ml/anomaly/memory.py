@@ -51,14 +51,16 @@ class Memory:
     level: float = 0.0
     excess: float = 0.0
     exceeded: int = 0
-    """Sum and number of past evidence of the level above 1."""
+    """Sum and number of past evidence of the level above the edge of `Settings.dispersion`."""
     moving: Moving | None = None
     fit: Fit | None = None
+    artefact: str = ""
+    """The forest's id in the model store, when it is from there."""
     peaks: Peaks = field(default_factory=Peaks)
     alarm: Alarm | None = None
 
 
-_PLAIN = ("channels", "born", "count", "first", "backward", "level", "excess", "exceeded")
+_PLAIN = ("channels", "born", "count", "first", "backward", "level", "excess", "exceeded", "artefact")
 _ARRAYS = ("values", "times", "rows", "recent", "residuals", "scores", "levels", "fused")
 _FIT = ("spread", "residual_spread", "flat", "activity", "step")
 
