@@ -8,6 +8,7 @@ greater of request and usage.
 import base64
 import json
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -87,14 +88,18 @@ class Hours:
 
 
 class CostModel:
-    """One workload. Forecasts are renewed each hour, and repeated in between."""
+    """One workload. Forecasts are renewed each hour, and repeated in between, also over a restart: they are the dearest part of a tick.
+
+    Each stream has a minute of its own for it, so that not all of a fleet fall into one tick.
+    """
 
     def __init__(self, stream: str, prices: PriceTable) -> None:
         self.stream = stream
         self.prices = prices
+        self._offset = float(zlib.crc32(stream.encode()) % int(HOUR))
         self.hours = {name: Hours() for name in ("cpu_cores", "memory_bytes", "cpu_cores_together", "memory_bytes_together")}
         self._said: list[Finding] = []
-        self._due = -math.inf
+        self._due = 0.0
 
     def observe(self, samples: Sequence[Sample], moment: Moment) -> Sequence[Finding]:
         """Take samples in order of time; give what the next 24 h, 7 days and the rest of the month will cost."""
@@ -103,17 +108,18 @@ class CostModel:
                 value = sample.values.get(channel, math.nan)
                 if math.isfinite(value) and value >= 0:
                     hours.take(sample.time, value)
-        hour = math.floor(moment.now / HOUR)
         for hours in self.hours.values():
-            hours.close(hour)
+            hours.close(math.floor(moment.now / HOUR))
         if moment.now >= self._due or moment.now < self._due - 2 * HOUR:
-            self._due = (hour + 1) * HOUR
+            self._due = (math.floor((moment.now - self._offset) / HOUR) + 1) * HOUR + self._offset
             self._said = self._state(moment)
         return [replace(finding, time=moment.now) for finding in self._said]
 
     def save(self) -> bytes:
         """Give the whole state."""
-        return json.dumps({"version": 1, "hours": {name: hours.save() for name, hours in self.hours.items()}}).encode()
+        hours = {name: hours.save() for name, hours in self.hours.items()}
+        said = [(one.confidence, one.message, one.numbers) for one in self._said]
+        return json.dumps({"version": 1, "hours": hours, "said": said, "due": self._due}).encode()
 
     @classmethod
     def restore(cls, stream: str, prices: PriceTable, state: bytes) -> "CostModel":
@@ -124,6 +130,8 @@ class CostModel:
                 raise ValueError(f"version {raw['version']} is not known")  # noqa: TRY301 - the one sentence below
             own = cls(stream, prices)
             own.hours = {name: Hours.restore(raw["hours"][name]) for name in own.hours}
+            own._said = [own._say(float(sure), str(text), dict(numbers)) for sure, text, numbers in raw["said"]]
+            own._due = float(raw["due"])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"this is no state of a cost model: {error}") from error
         return own
@@ -156,17 +164,16 @@ class CostModel:
         methods = ", ".join(f"{title} by {found.method}" for title, found, *_ in parts)
         basis = f"{tested} days of back-test" if tested else "no back-test yet, the interval is a guess"
         unit = self.prices.currency.lower()
-        return Finding(
-            stream=self.stream,
-            kind="CostForecast",
-            severity=Severity.LOW,
-            confidence=0.95 if tested else 0.5,
-            message=f"The {'next ' if name[0].isdigit() else ''}{name} will cost {value:.2f} {self.prices.currency} "
-            f"({low:.2f} to {high:.2f}): {methods}; {basis}.",
-            time=moment.now,
-            numbers={"horizon_hours": float(hours), f"cost_{unit}": value, f"cost_low_{unit}": low, f"cost_high_{unit}": high}
-            | {f"{title.lower()}_backtests": float(found.origins) for title, found, *_ in parts},
+        message = (
+            f"The {'next ' if name[0].isdigit() else ''}{name} will cost {value:.2f} {self.prices.currency} ({low:.2f} to {high:.2f}): "
+            f"{methods}; {basis}."
         )
+        numbers = {"horizon_hours": float(hours), f"cost_{unit}": value, f"cost_low_{unit}": low, f"cost_high_{unit}": high}
+        numbers |= {f"{title.lower()}_backtests": float(found.origins) for title, found, *_ in parts}
+        return self._say(0.95 if tested else 0.5, message, numbers)
+
+    def _say(self, confidence: float, message: str, numbers: dict[str, float]) -> Finding:
+        return Finding(self.stream, "CostForecast", Severity.LOW, confidence, message, 0.0, numbers)
 
 
 def priced(found: Forecast, price: float, request: float, unit: float) -> tuple[float, float, float]:

@@ -64,11 +64,29 @@ def test_all_replicas_together_come_before_one():
 def test_it_is_renewed_each_hour_and_falls_silent_after_a_day():
     model, found = fed(3)
     now = START + 3 * DAY
-    again = model.observe([], Moment(now + 1800, {}, anomaly_open=False))
+    minute = model._due - now
+    assert 0 < minute <= 3600
+    model.observe(samples(now, now + minute - 1, cpu_cores=lambda _: 9.0), Moment(now + minute - 1, {}, anomaly_open=False))
+    again = model.observe([], Moment(now + minute - 1, {}, anomaly_open=False))
     assert [one.message for one in again] == [one.message for one in found]
-    assert again[0].time == now + 1800
+    assert again[0].time == now + minute - 1
+    renewed = model.observe([], Moment(now + 3600 + minute, {}, anomaly_open=False))
+    assert [one.message for one in renewed] != [one.message for one in found]
     assert model.observe([], Moment(now + 23 * 3600, {}, anomaly_open=False))
-    assert model.observe([], Moment(now + 25 * 3600, {}, anomaly_open=False)) == []
+    assert model.observe([], Moment(now + 27 * 3600, {}, anomaly_open=False)) == []
+
+
+def test_streams_are_renewed_at_minutes_of_their_own_and_not_after_a_restart():
+    dues = set()
+    for stream in ("a", "b", "c", "d"):
+        model = CostMaker().create(stream)
+        model.observe(samples(START, START + DAY), Moment(START + DAY, {}, anomaly_open=False))
+        dues.add(model._due)
+    assert len(dues) == 4
+    other = CostMaker().restore("d", model.save())
+    other._state = None  # would raise if it were asked
+    moment = Moment(START + DAY + 1, {}, anomaly_open=False)
+    assert other.observe([], moment) == model.observe([], moment)
 
 
 def test_a_gap_is_no_usage_of_nothing():
