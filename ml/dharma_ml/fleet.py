@@ -38,7 +38,7 @@ class Moment:
     """Seconds since 1970, UTC."""
     facts: Mapping[str, float]
     anomaly_open: bool
-    """An `Anomaly` finding was given for this stream in this very tick, by a model that ran before."""
+    """An `Anomaly` that is not over was found on this stream in this very tick, by a model that ran before."""
 
 
 class Model(Protocol):
@@ -142,7 +142,7 @@ class Fleet:
         anomaly = False
         for maker in self._makers:
             found = self._observe(maker, known, stream, clean.samples, Moment(now, stream.facts, anomaly))
-            anomaly = anomaly or any(finding.kind == "Anomaly" for finding in found)
+            anomaly = anomaly or any(finding.kind == "Anomaly" and not finding.numbers.get("over") for finding in found)
             yield from found
 
     def _observe(self, maker: Maker, known: _Known, stream: Stream, samples: Sequence[Sample], moment: Moment) -> list[Finding]:

@@ -6,7 +6,7 @@ What becomes of bad input is defined here, for all models:
 |---|---|
 | time is NaN or infinite, or later than the tick by over `FUTURE` | the sample is dropped and counted |
 | same time as one before, or earlier than the last one taken | dropped and counted; within one tick, samples are first put in order |
-| NaN or infinite value | that channel is absent from the sample; a sample left with no channel is kept: it says that time passed |
+| NaN or infinite value, or one over `LARGEST` | that channel is absent; a sample left with no channel is kept: it says that time passed |
 | counter goes down | a reset: it began anew at zero, as Prometheus' `rate` sees it |
 | first reading of a counter, or of one that was away | no rate yet: the channel is absent |
 | gap | nothing is filled in; a counter's rate is the mean over the gap |
@@ -25,6 +25,9 @@ FUTURE: Final = 300.0
 """Seconds that a sample may be ahead of the tick: clocks of nodes differ by less where NTP runs."""
 BACK: Final = 3600.0
 """Seconds that the tick may lie before the newest sample; more means that the clock was wrong before."""
+
+LARGEST: Final = 1e30
+"""Larger values are taken for broken ones: no meter counts so far, and their squares would leave the range of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Intake:
     def _values(self, sample: Sample, counters: frozenset[str]) -> dict[str, float]:
         values: dict[str, float] = {}
         for channel, value in sample.values.items():
-            if not math.isfinite(value):
+            if not abs(value) <= LARGEST:  # NaN is in no relation
                 continue
             if channel not in counters:
                 values[channel] = float(value)

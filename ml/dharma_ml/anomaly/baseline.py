@@ -15,11 +15,14 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Flat level (c,), profiles (bins, c), and which of the three serves each channel: 0 flat, 1 day, 2 week."""
+    """Flat level (c,), which of the three serves each channel (0 flat, 1 day, 2 week), and the profiles of those that have one.
+
+    A profile has a column for each channel that it serves, in their order (bins, served), in single precision as the rows it is made of.
+    """
 
     flat: Floats
-    day: Floats
-    week: Floats
+    day: NDArray[np.float32]
+    week: NDArray[np.float32]
     choice: Ints
 
 
@@ -44,7 +47,8 @@ def fit(times: Floats, rows: Floats, recent: Floats, settings: Settings) -> Base
         place = bins(times, settings.week_bins, 7)
         week = _profile(place, rows, settings.week_bins, flat)
         errors.append(_error(rows - week[place]) * settings.week_penalty)
-    return Baseline(flat, day, week, np.argmin(np.stack(errors), axis=0).astype(np.int64))
+    choice = np.argmin(np.stack(errors), axis=0).astype(np.int64)
+    return Baseline(flat, day[:, choice == 1].astype(np.float32), week[:, choice == 2].astype(np.float32), choice)
 
 
 def expected(baseline: Baseline, times: Floats, settings: Settings) -> Floats:
@@ -53,7 +57,7 @@ def expected(baseline: Baseline, times: Floats, settings: Settings) -> Floats:
     for kind, profile, count, days in ((1, baseline.day, settings.day_bins, 1), (2, baseline.week, settings.week_bins, 7)):
         chosen = np.flatnonzero(baseline.choice == kind)
         if chosen.size:
-            result[:, chosen] = profile[np.ix_(bins(times, count, days), chosen)]
+            result[:, chosen] = profile[bins(times, count, days)]
     return result
 
 

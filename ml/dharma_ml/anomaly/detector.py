@@ -1,5 +1,6 @@
 """The detector's walk through a stream: blocks between refits, scored as arrays, each from the past only."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,12 +8,19 @@ import numpy as np
 from dharma_ml.anomaly import alarms, members
 from dharma_ml.anomaly.alarms import Alarm
 from dharma_ml.anomaly.conformal import evidence
+from dharma_ml.anomaly.forest import Forest
 from dharma_ml.anomaly.members import Bools, Floats, Moving
 from dharma_ml.anomaly.memory import Memory
 from dharma_ml.anomaly.settings import LASTING, MEMBERS, Settings
 
 DAY = 86_400.0
+MOST_EXCESS = 4.0
+"""A single point says no more about how over-dispersed evidence is, in powers of ten."""
 _TALLEST = 6e4  # what a float16 holds
+
+
+Renew = Callable[[Memory, Floats], Forest | None]
+"""Makes a forest from the memory and its members' past scores (n, members); None when it cannot."""
 
 
 @dataclass(slots=True)
@@ -33,8 +41,8 @@ def learning(memory: Memory, settings: Settings) -> bool:
     return memory.count < settings.learning_points or memory.last - memory.first < settings.learning_days * DAY
 
 
-def walk(memory: Memory, times: Floats, rows: Floats, usable: Bools, settings: Settings) -> Scored:
-    """Score clean rows (n, c) with rising times (n,) and move the memory on."""
+def walk(memory: Memory, times: Floats, rows: Floats, usable: Bools, settings: Settings, renew: Renew | None = None) -> Scored:
+    """Score clean rows (n, c) with rising times (n,) and move the memory on. `renew` gives a forest from elsewhere when one is due."""
     parts: list[Scored] = []
     position = 0
     past = _Past(memory, settings)
@@ -44,7 +52,7 @@ def walk(memory: Memory, times: Floats, rows: Floats, usable: Bools, settings: S
         parts.append(_block(memory, past, times[piece], rows[piece], usable[piece], settings))
         position += room
         if memory.count % settings.block == 0:
-            _learn(memory, settings)
+            _learn(memory, settings, renew)
             past = _Past(memory, settings)
     if not parts:
         empty = np.zeros(0)
@@ -75,7 +83,9 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
         _remember(memory, times, rows, settings)
         nothing = np.zeros(count)
         return Scored(nothing, nothing, nothing, nothing, np.zeros((count, len(MEMBERS))), [])
-    raw = members.score(memory.fit, times, rows, usable, memory.recent.astype(np.float64), memory.residuals, memory.moving, settings)
+    raw = members.score(
+        memory.fit, times, rows, usable, memory.recent.astype(np.float64), memory.residuals.astype(np.float64), memory.moving, settings
+    )
     scores = np.minimum(raw.scores, _TALLEST).astype(np.float16).astype(np.float64)
     proof = _proof(scores, past, settings)
     ready = len(MEMBERS) - (memory.fit.forest is None)
@@ -91,9 +101,9 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
     met = _alarms(memory, times, Scored(fused, level, tail, strength, proof, []), raw, scores[:, 0], settings)
     kept = settings.history + settings.block
     memory.scores = np.concatenate([memory.scores, scores.astype(np.float16)])[-kept:]
-    memory.levels = np.concatenate([memory.levels, level.astype(np.float32)])[-kept:]
+    memory.levels = np.concatenate([memory.levels, level.astype(np.float16)])[-kept:]
     memory.fused = np.concatenate([memory.fused, fused])[-settings.refractory :]
-    memory.residuals = np.concatenate([memory.residuals, raw.residuals])[-settings.long :]
+    memory.residuals = np.concatenate([memory.residuals, raw.residuals.astype(np.float32)])[-settings.long :]
     _remember(memory, times, rows, settings)
     return Scored(fused, level, tail, strength, proof, met)
 
@@ -101,17 +111,18 @@ def _block(memory: Memory, past: _Past, times: Floats, rows: Floats, usable: Boo
 def _tempered(memory: Memory, proof: Floats, settings: Settings) -> Floats:
     """Correct evidence that was too strong before.
 
-    Where probabilities hold, what exceeds 1 is exponential with the mean log10(e). A stream whose past evidence exceeds by more
-    (it drifts, or its points hang together) has it shrunk in proportion.
+    Up to the edge evidence is a count of past levels and holds. Where the guessed tail beyond it holds, what exceeds the edge is
+    exponential with the mean log10(e). A stream whose past evidence exceeds by more (it drifts, or its points hang together) has it
+    shrunk in proportion.
     """
-    least, prior = settings.dispersion
+    edge, least, prior = settings.dispersion
     usual = float(np.log10(np.e))
     result = proof.copy()
-    for index in np.flatnonzero(proof > 1.0):
-        over = float(proof[index]) - 1.0
+    for index in np.flatnonzero(proof > edge):
+        over = float(proof[index]) - edge
         mean = (usual * prior + memory.excess) / (prior + memory.exceeded)
-        result[index] = 1.0 + over * min(max(usual / mean, least), 1.0)
-        memory.excess += min(over, 2.0)
+        result[index] = edge + over * min(max(usual / mean, least), 1.0)
+        memory.excess += min(over, MOST_EXCESS)
         memory.exceeded += 1
     return result
 
@@ -171,7 +182,7 @@ def keep_every(channels: int, settings: Settings) -> int:
     return max(1, -(-channels * settings.history // settings.history_values))
 
 
-def _learn(memory: Memory, settings: Settings) -> None:
+def _learn(memory: Memory, settings: Settings, renew: Renew | None) -> None:
     """Refit what is due at this count; the count alone decides, so that it does not matter how the points were cut into calls."""
     count = memory.count
     if count < settings.warm:
@@ -191,9 +202,16 @@ def _learn(memory: Memory, settings: Settings) -> None:
         recent = memory.recent.astype(np.float64)
         memory.moving = Moving(recent[-1], np.abs(np.diff(recent, axis=0)).mean(axis=0))
     if count == settings.refit or count % settings.forest_refit == 0:
-        memory.fit.forest = members.fit_forest(memory.scores.astype(np.float64), settings)
-        # Past scores came from another forest or none; ranks mean something only within one.
-        memory.scores[:, -1] = members.isolation(memory.fit.forest, memory.scores.astype(np.float64))
+        scores = memory.scores.astype(np.float64)
+        forest = renew(memory, scores) if renew is not None else None
+        serve(memory, forest if forest is not None else members.fit_forest(scores, settings))
+
+
+def serve(memory: Memory, forest: Forest) -> None:
+    """Score by that forest from now on. Past scores came from another one or none; ranks mean something only within one."""
+    if memory.fit is not None:
+        memory.fit.forest = forest
+        memory.scores[:, -1] = members.isolation(forest, memory.scores.astype(np.float64))
 
 
 def _fill_newborn(memory: Memory) -> None:

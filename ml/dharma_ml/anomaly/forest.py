@@ -35,9 +35,22 @@ def usual_path(rows: int) -> float:
     return 2.0 * (float(np.log(rows - 1.0)) + float(np.euler_gamma)) - 2.0 * (rows - 1.0) / rows
 
 
+def sample_of(rows: int, sample: int) -> int:
+    """Tell how many of the rows a tree sees: no more than make it deeper than 6."""
+    return min(sample, rows, 2**DEPTH)
+
+
+def leaves_below(slot: int, depth: int) -> tuple[int, int]:
+    """Tell which path lengths lie below a node of the full tree, whose `slot` is at that depth: the first one and how many."""
+    first, width = slot, 1
+    for _ in range(DEPTH - depth):
+        first, width = 2 * first + 1, 2 * width
+    return first - (2**DEPTH - 1), width
+
+
 def fit(rows: Floats, trees: int, sample: int, seed: int) -> Forest:
     """Fit on rows (n, d), d < 256, with at most `sample` (no more than 64) rows a tree. The same rows and seed give the same forest."""
-    size = min(sample, len(rows), 2**DEPTH)
+    size = sample_of(len(rows), sample)
     maker: Any = IsolationForest
     model = maker(n_estimators=trees, max_samples=size, random_state=seed, n_jobs=1)
     model.fit(rows.astype(np.float32))
@@ -75,10 +88,7 @@ def _flatten(
     while pending:
         node, slot, depth = pending.pop()
         if left[node] < 0:
-            first, width = slot, 1
-            for _ in range(DEPTH - depth):
-                first, width = 2 * first + 1, 2 * width
-            start = first - (2**DEPTH - 1)
+            start, width = leaves_below(slot, depth)
             path[start : start + width] = depth + usual_path(int(rows[node]))
             continue
         feature[slot], threshold[slot] = features[node], thresholds[node]

@@ -1,10 +1,12 @@
 """The detector in the form that the fleet takes: made or restored by name, fed at each tick, saved as bytes."""
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final
 
 from dharma_ml.anomaly.model import AnomalyModel
+from dharma_ml.anomaly.stored import StoredForests
 from dharma_ml.findings import Finding, Sample
+from dharma_ml.models.store import Store
 
 
 class AnomalyStream:
@@ -12,11 +14,6 @@ class AnomalyStream:
 
     def __init__(self, model: AnomalyModel) -> None:
         self._model = model
-
-    @classmethod
-    def restored(cls, stream: str, state: bytes) -> Self:
-        """Go on from a saved state. Raises `ValueError` for anything that `save` did not give."""
-        return cls(AnomalyModel.from_bytes(stream, state))
 
     def observe(self, samples: Sequence[Sample], moment: object) -> list[Finding]:  # noqa: ARG002 - the moment tells nothing that a sample does not
         """Take samples; tell alarms, or that the stream is being learned."""
@@ -28,14 +25,23 @@ class AnomalyStream:
 
 
 class AnomalyMaker:
-    """Makes detectors. Give it to the fleet first, so that the others know of an open anomaly."""
+    """Makes detectors. Give it to the fleet first, so that the others know of an open anomaly.
 
-    sort: Final = "anomaly-1"
+    With a store their forests are artefacts in it, under their names there; without one they live in the state alone.
+    """
+
+    sort: Final = "anomaly-2"
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store
 
     def create(self, stream: str) -> AnomalyStream:
         """Make a detector that knows nothing yet."""
-        return AnomalyStream(AnomalyModel(stream))
+        return AnomalyStream(AnomalyModel(stream, stored=self._stored(stream)))
 
     def restore(self, stream: str, state: bytes) -> AnomalyStream:
         """Make a detector from what `save` gave. Raises `ValueError` for anything else."""
-        return AnomalyStream.restored(stream, state)
+        return AnomalyStream(AnomalyModel.from_bytes(stream, state, stored=self._stored(stream)))
+
+    def _stored(self, stream: str) -> StoredForests | None:
+        return StoredForests(self._store, stream) if self._store is not None else None

@@ -88,7 +88,8 @@ def score(
     fitted: Fit, times: Floats, rows: Floats, usable: Bools, before: Floats, residuals: Floats, moving: Moving, settings: Settings
 ) -> Raw:
     """Score rows (n, c) that follow the rows `before` and the residuals before; `usable` (n, c) marks readings that count."""
-    left = np.where(usable, rows - bases.expected(fitted.baseline, times, settings), 0.0)
+    # In the precision in which residuals are remembered: a step must not depend on how points were cut into calls.
+    left = np.where(usable, rows - bases.expected(fitted.baseline, times, settings), 0.0).astype(np.float32).astype(np.float64)
     joined, lefts = np.concatenate([before, rows]), np.concatenate([residuals[-settings.long + 1 :], left])
     steps = np.abs(np.diff(joined[-len(rows) - settings.short :], axis=0))
     seasonal = np.abs(left) / fitted.residual_spread
@@ -114,14 +115,20 @@ def score(
     return Raw(np.stack(columns, axis=1), left, shares, moving)
 
 
+def forest_features(scores: Floats) -> Floats:
+    """Give what the forest sees of the members' scores (n, members): those of the others, on a logarithmic scale."""
+    result: Floats = np.log1p(scores[:, : len(MEMBERS) - 1])
+    return result
+
+
 def fit_forest(scores: Floats, settings: Settings) -> forests.Forest:
     """Fit the forest on the other members' past scores (n, members): the residual and window features of the stream."""
-    return forests.fit(np.log1p(scores[:, : len(MEMBERS) - 1]), settings.trees, settings.sample, settings.seed)
+    return forests.fit(forest_features(scores), settings.trees, settings.sample, settings.seed)
 
 
 def isolation(forest: forests.Forest, scores: Floats) -> Floats:
     """Score the other members' scores (n, members) by the forest."""
-    return forests.score(forest, np.log1p(scores[:, : len(MEMBERS) - 1]))
+    return forests.score(forest, forest_features(scores))
 
 
 def _runs(rows: Floats, width: int, count: int) -> Floats:

@@ -42,23 +42,25 @@ class Memory:
     """Rows kept for fitting, with their times since `first`; single precision is for the size."""
     recent: NDArray[np.float32] = field(default_factory=lambda: _rows(0, np.float32))
     """The latest rows, without a gap."""
-    residuals: Floats = field(default_factory=lambda: _rows(0))
+    residuals: NDArray[np.float32] = field(default_factory=lambda: _rows(0, np.float32))
     scores: NDArray[np.float16] = field(default_factory=lambda: _rows(len(MEMBERS), np.float16))
     """The members' past scores."""
-    levels: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
-    """The past levels of suspicion."""
+    levels: NDArray[np.float16] = field(default_factory=lambda: np.zeros(0, dtype=np.float16))
+    """The past levels of suspicion, of which only ranks are asked."""
     fused: Floats = field(default_factory=lambda: np.zeros(0))
     level: float = 0.0
     excess: float = 0.0
     exceeded: int = 0
-    """Sum and number of past evidence of the level above 1."""
+    """Sum and number of past evidence of the level above the edge of `Settings.dispersion`."""
     moving: Moving | None = None
     fit: Fit | None = None
+    artefact: str = ""
+    """The forest's id in the model store, when it is from there."""
     peaks: Peaks = field(default_factory=Peaks)
     alarm: Alarm | None = None
 
 
-_PLAIN = ("channels", "born", "count", "first", "backward", "level", "excess", "exceeded")
+_PLAIN = ("channels", "born", "count", "first", "backward", "level", "excess", "exceeded", "artefact")
 _ARRAYS = ("values", "times", "rows", "recent", "residuals", "scores", "levels", "fused")
 _FIT = ("spread", "residual_spread", "flat", "activity", "step")
 

@@ -13,13 +13,16 @@ from typing import Self, SupportsFloat
 
 import numpy as np
 
-from dharma_ml.anomaly import alarms, detector
+from dharma_ml.anomaly import alarms, detector, members
 from dharma_ml.anomaly.alarms import Alarm
 from dharma_ml.anomaly.detector import DAY, Scored
+from dharma_ml.anomaly.forest import Forest
 from dharma_ml.anomaly.members import Bools, Floats
 from dharma_ml.anomaly.memory import Memory, dump, load
 from dharma_ml.anomaly.settings import MEMBERS, SETTINGS, Settings
+from dharma_ml.anomaly.stored import StoredForests
 from dharma_ml.findings import Finding, Sample, Severity
+from dharma_ml.models.card import ArtefactError
 
 _LARGEST = 1e30
 """Larger values are taken for broken ones: their squares would leave the range of numbers."""
@@ -28,16 +31,19 @@ _LARGEST = 1e30
 class AnomalyModel:
     """Watches one stream."""
 
-    def __init__(self, stream: str, settings: Settings = SETTINGS) -> None:
+    def __init__(self, stream: str, settings: Settings = SETTINGS, stored: StoredForests | None = None) -> None:
         self.stream = stream
         self.settings = settings
+        self._stored = stored
+        self._refused = ""
         self._memory = Memory()
 
     @classmethod
-    def from_bytes(cls, stream: str, blob: bytes, settings: Settings = SETTINGS) -> Self:
-        """Go on from a saved state. Raises `ValueError` when the bytes are no state, or a damaged one."""
-        model = cls(stream, settings)
+    def from_bytes(cls, stream: str, blob: bytes, settings: Settings = SETTINGS, stored: StoredForests | None = None) -> Self:
+        """Go on from a saved state, with the forest that is champion in the store now. Raises `ValueError` when the bytes are no state."""
+        model = cls(stream, settings, stored)
         model._memory = load(blob)
+        model._serve_champion()
         return model
 
     def to_bytes(self) -> bytes:
@@ -57,7 +63,7 @@ class AnomalyModel:
     def update(self, samples: Sequence[Sample]) -> list[Finding]:
         """Take new readings; tell each alarm that was open meanwhile, or that the stream is still being learned."""
         if not samples:
-            return []
+            return self._refusal()
         names = list(dict.fromkeys(name for sample in samples for name in sample.values))
         times = np.array([_number(sample.time) for sample in samples])
         values = np.array([[_number(sample.values.get(name, np.nan)) for name in names] for sample in samples]).reshape(
@@ -67,7 +73,7 @@ class AnomalyModel:
         findings = [self._finding(alarm) for alarm in found]
         if self.learning and self._memory.count:
             findings.append(self._still_learning())
-        return findings
+        return findings + self._refusal()
 
     def observe(self, times: Floats, values: Floats, channels: tuple[str, ...] | None = None) -> Scored:
         """Take rows (n, c) at times (n,), in seconds; give scores for every row, 0 for those left out.
@@ -134,9 +140,43 @@ class AnomalyModel:
         usable &= (born == 0)[None, :] | (since >= self.settings.refit)
         if not memory.count:
             memory.first = float(times[0])
-        scored = detector.walk(memory, times, rows, usable, self.settings)
+        scored = detector.walk(memory, times, rows, usable, self.settings, self._renew if self._stored is not None else None)
         memory.last = float(times[-1])
         return scored, kept
+
+    def _renew(self, memory: Memory, scores: Floats) -> Forest | None:
+        """Have a forest trained into the store; None when the store fails, and then the stream goes on with one of its own."""
+        if self._stored is None:
+            return None
+        # Times of the rows that are kept for fitting span about the same past as the scores.
+        times = np.linspace(memory.first + float(memory.times[0]), memory.first + float(memory.times[-1]), len(scores))
+        try:
+            memory.artefact, forest = self._stored.renew(times, members.forest_features(scores), self.settings)
+        except (ArtefactError, OSError, ValueError) as error:
+            self._refused, memory.artefact = str(error), ""
+            return None
+        return forest
+
+    def _serve_champion(self) -> None:
+        """Take the store's champion, where it is another one than what the state holds: somebody promoted or took back."""
+        if self._stored is None or self._memory.fit is None or self._memory.fit.forest is None:
+            return
+        try:
+            found = self._stored.champion(other_than=self._memory.artefact)
+        except (ArtefactError, OSError, ValueError) as error:
+            self._refused = str(error)
+            return
+        if found is not None:
+            self._memory.artefact = found[0]
+            detector.serve(self._memory, found[1])
+
+    def _refusal(self) -> list[Finding]:
+        """Tell once that the store's model was not taken."""
+        reason, self._refused = self._refused, ""
+        if not reason or not self._memory.count:
+            return []
+        message = f"The model store's forest is not used, the stream goes on with its own: {reason.rstrip('.')}."
+        return [Finding(self.stream, "ModelRefused", Severity.MEDIUM, 1.0, message, self._memory.last)]
 
     def _meet(self, seen: list[str], values: Floats, valid: Bools, names: tuple[str, ...]) -> None:
         """Add channels that were not there before; their past is filled with their first value until they have one."""
@@ -150,7 +190,7 @@ class AnomalyModel:
         memory.values = np.concatenate([memory.values, first])
         memory.rows = _widened(memory.rows.astype(np.float64), first).astype(np.float32)
         memory.recent = _widened(memory.recent.astype(np.float64), first).astype(np.float32)
-        memory.residuals = _widened(memory.residuals, [0.0] * len(fresh))
+        memory.residuals = _widened(memory.residuals.astype(np.float64), [0.0] * len(fresh)).astype(np.float32)
         # The fit knows nothing of the new channels: members pause until the next block refits.
         memory.fit, memory.moving = None, None
         memory.residuals = memory.residuals[:0]

@@ -68,8 +68,10 @@ class Settings:
     """A member's evidence, -log10 of its tail probability, is cut there: no single one outvotes all others. Chosen among 4, 8, none."""
     smooth: int = 10
     """Span of the moving mean that makes the level of suspicion."""
-    dispersion: tuple[float, float] = (0.4, 50.0)
-    """Evidence of the level is shrunk where past evidence was over-dispersed, at most to that share; the prior weighs so many points."""
+    dispersion: tuple[float, float, float] = (2.0, 0.5, 20.0)
+    """Evidence of the level above the first (where the tail is a guess, no count) is shrunk where past evidence was over-dispersed, at
+    most to the second as a share; the prior weighs as many points as the third. Chosen on the tune files, for calibration, without
+    labels of what was found: edge 1, 1.5, 1.7, 2; share .4, .5."""
     refractory: int = 200
     """A peak must top all of the last so many points to begin an alarm. Chosen on the tune files among 100, 200, 300."""
     peaks: int = 5
@@ -80,8 +82,9 @@ class Settings:
     """Peaks below that strength are noise, and no mark is set."""
     alarm: float = 0.7
     """Strength of a peak that begins an alarm. Set for about one such peak a stream-week on the tune files, without labels."""
-    alarm_level: float = 2.0
-    """Evidence of the level that begins one too: a slow anomaly has no peak. Of 3 and 2, 2 still stays under one false alarm a week."""
+    alarm_level: float = 2.2
+    """Evidence of the level that begins one too: a slow anomaly has no peak. Of 2, 2.2, 2.5 and 3 the lowest at which tune streams without
+    a labelled anomaly have less than one such alarm in two weeks."""
     release: float = 0.1
     """An alarm ends when the level's tail probability was above that for `release_after` points."""
     release_after: int = 12

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from dharma_ml.cost.methods import DAY, NAIVE, WEEK, Method
 from dharma_ml.cost.series import Floats
 
 COLUMNS: Final = ("cpu", "memory")
+COLUMNS_OF_ERRORS: Final = ("method", "WAPE %", "MASE", "bias %", "95 % interval covers %", "mean width %")
 Row = tuple[str | float | int | None, ...]
 
 
@@ -32,7 +33,8 @@ def run(data: Path, *, scores: Path | None = None, pictures: Path | None = None)
     tables: list[Table] = []
     for path in files:
         for column, series in read(path).items():
-            tables += [day_table(f"{path.name[:-7]} {column}", series), long_table(f"{path.name[:-7]} {column}", series)]
+            name = f"{path.name[:-7]} {column}"
+            tables += [day_table(name, series), week_table(name, series), sum_table(name, series)]
             if pictures is not None and column == COLUMNS[0]:
                 origin = origins(len(series))[-7]
                 forecast_picture(pictures / "cost-forecast.svg", series, origin, forecast(series[:origin], WEEK))
@@ -61,9 +63,9 @@ def origins(length: int, horizon: int = DAY) -> list[int]:
 def day_table(name: str, series: Floats) -> Table:
     """Compare all methods 24 h ahead."""
     starts = origins(len(series))
-    began = perf_counter()
+    began = process_time()
     ours = [forecast(series[:at], DAY) for at in starts]
-    spent = (perf_counter() - began) / max(len(starts), 1)
+    spent = (process_time() - began) / max(len(starts), 1)
     rows: list[Row] = [_scored("ours", series, starts, ours)]
     rows += [_plain(key, series, starts, method) for key, (_, method) in NAIVE.items()]
     missing: list[str] = []
@@ -72,40 +74,48 @@ def day_table(name: str, series: Floats) -> Table:
             rows.append(_plain(key, series, starts, method))
         except ModuleNotFoundError as error:
             missing.append(f"{key} was not run: the package {error.name} is not installed.")
-    naive = [float(row[1]) for row in rows if row[0] in NAIVE and isinstance(row[1], float)]
-    best = min(naive) if naive else math.nan
-    used = sorted({one.method for one in ours})
-    counts = ", ".join(f"{key} {sum(one.method == key for one in ours)}" for key in used)
-    own = float(rows[0][1] or math.nan)
     notes = (
-        f"{len(starts)} daily origins; ours against the best naive: {100 * (own / best - 1):+.1f} % WAPE. Methods used: {counts}.",
+        _compared(rows, ours),
         f"MASE: by the in-sample error of the day-naive forecast. Ours takes {1000 * spent:.0f} ms a forecast.",
         *missing,
     )
-    columns = ("method", "WAPE %", "MASE", "bias %", "95 % interval covers %", "mean width %")
-    return Table(f"{name}: 24 h ahead, walk-forward", columns, tuple(rows), notes)
+    return Table(f"{name}: 24 h ahead, walk-forward", COLUMNS_OF_ERRORS, tuple(rows), notes)
 
 
-def long_table(name: str, series: Floats) -> Table:
-    """Compare the best of ours with naive ones 7 days ahead, and the sum to the end of the record as a month's end."""
+def _compared(rows: list[Row], ours: list[Forecast]) -> str:
+    """Say in a sentence how ours did against the best naive, and which methods it took."""
+    naive = {str(row[0]): float(row[1]) for row in rows if row[0] in NAIVE and isinstance(row[1], float)}
+    best = min(naive, key=lambda name: naive[name])
+    counts = ", ".join(f"{name} {sum(one.method == name for one in ours)}" for name in sorted({one.method for one in ours}))
+    more = 100 * (float(rows[0][1] or math.nan) / naive[best] - 1)
+    return f"{len(ours)} daily origins; ours against the best naive ({best}): {more:+.1f} % WAPE. Methods used: {counts}."
+
+
+def week_table(name: str, series: Floats) -> Table:
+    """Compare all 7 days ahead."""
     starts = origins(len(series), WEEK)
+    ours = [forecast(series[:at], WEEK) for at in starts]
+    rows: list[Row] = [_scored("ours", series, starts, ours, WEEK)] if starts else []
+    rows += [_plain(key, series, starts, method, WEEK) for key, (_, method) in NAIVE.items()] if starts else []
+    return Table(f"{name}: 7 days ahead, walk-forward", COLUMNS_OF_ERRORS, tuple(rows), (_compared(rows, ours),) if starts else ())
+
+
+def sum_table(name: str, series: Floats) -> Table:
+    """Judge the intervals of sums: of a day, of 7 days, and of what is left of the record, taken as a month."""
     rows: list[Row] = []
-    if starts:
-        rows.append(_scored("ours, 7 days", series, starts, [forecast(series[:at], WEEK) for at in starts], WEEK))
-        rows += [_plain(f"{key}, 7 days", series, starts, method, WEEK) for key, (_, method) in NAIVE.items()]
-    off: list[float] = []
-    inside = 0
-    for at in origins(len(series)):
-        whole, low, high = forecast(series[:at], len(series) - at).total()
-        past, true = float(np.nansum(series[:at])), float(np.nansum(series))
-        off.append(100 * abs(past + whole - true) / true)
-        inside += past + low <= true <= past + high
-    notes = (
-        f"Whole month as seen from each of {len(off)} days: median error {np.median(off):.2f} %, largest {max(off):.2f} %, "
-        f"within the interval {100 * inside / len(off):.0f} %." if off else "Too short for a month.",
-    )  # fmt: skip
-    columns = ("method", "WAPE %", "MASE", "bias %", "95 % interval covers %", "mean width %")
-    return Table(f"{name}: 7 days and the whole month", columns, tuple(rows), notes)
+    for title, horizon in (("24 h", DAY), ("7 days", WEEK), ("to the end of the record", None)):
+        found: list[tuple[float, float, float]] = []
+        for at in origins(len(series), horizon or DAY):
+            ahead = horizon or len(series) - at
+            value, low, high = forecast(series[:at], ahead).total()
+            true = float(np.nansum(series[at : at + ahead]))
+            found.append((100 * abs(value - true) / true, 100 * (high - low) / true, 100.0 * (low <= true <= high)))
+        if found:
+            error, width, _ = (round(float(middle), 2) for middle in np.median(found, axis=0))
+            rows.append((title, len(found), error, width, round(float(np.mean([one[2] for one in found])), 1)))
+    columns = ("sum of", "origins", "median error %", "median width %", "95 % interval covers %")
+    note = "Origins a day apart see nearly the same weeks: these are few independent cases."
+    return Table(f"{name}: sums", columns, tuple(rows), (note,))
 
 
 def statistical() -> Mapping[str, Method]:

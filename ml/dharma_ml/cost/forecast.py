@@ -1,8 +1,9 @@
 """Forecast of hourly usage with intervals; cost follows by the price table.
 
-At each forecast the methods are back-tested on the past alone, at daily origins. The one with the least absolute error is used and
-named; without back-tests it is a naive one. The interval is the spread of that method's own past errors at the same lead, widened
-or narrowed by adaptive conformal inference (Gibbs and Candès, NeurIPS 2021).
+At each forecast the methods are back-tested on the past alone, at daily origins and as far ahead as the horizon, as soon as the past
+is long enough for that. The one with the least absolute error is used and named; without back-tests it is a naive one. The interval is
+the spread of that method's own past errors at the same lead, widened or narrowed by adaptive conformal inference (Gibbs and Candès,
+NeurIPS 2021). Sums have an interval of their own, from past errors of sums.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ import numpy as np
 from dharma_ml.cost.methods import CARRIED, DAY, NAIVE, Method
 from dharma_ml.cost.parameters import FORECAST, ForecastParameters
 from dharma_ml.cost.series import Floats, fill
+from dharma_ml.statistics import student
+
+NORMAL = 1.96
+"""Half width of a 95 % interval in standard deviations when these are known."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,25 @@ class Forecast:
     """The method used, by name; one of the naive ones when nothing did better on this series' own past."""
     origins: int
     """Days of back-test behind choice and interval; 0 means that the interval is a mere guess."""
+    off: float
+    """By how much the mean of all hours may be off, either way, with the same 95 %."""
 
     def total(self) -> tuple[float, float, float]:
-        """Sum up: value, low, high. The bounds take hours to err together, so for sums the interval is wider than 95 %."""
-        return float(self.values.sum()), float(self.low.sum()), float(self.high.sum())
+        """Sum up: value, low, high."""
+        value, half = float(self.values.sum()), self.off * len(self.values)
+        return value, max(value - half, 0.0), value + half
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The method for a horizon, and how it did on the past."""
+
+    name: str
+    method: Method
+    need: int
+    """Hours of past that it needs."""
+    errors: Floats
+    """Truth less forecast, by origin (oldest first) and lead; shape (origins, hours), no origins when there was too little past."""
 
 
 def forecast(past: Floats, horizon: int, parameters: ForecastParameters = FORECAST) -> Forecast:
@@ -40,47 +60,82 @@ def forecast(past: Floats, horizon: int, parameters: ForecastParameters = FORECA
         raise ValueError(f"a forecast needs a horizon of at least an hour, not {horizon}")
     known = fill(np.asarray(past, dtype=np.float64))
     if not len(known):
-        return Forecast(np.zeros(horizon), np.zeros(horizon), np.full(horizon, np.inf), "naive", 0)
-    name, method, origins = choose(known, parameters)
-    values = method(known, horizon)
-    half = _half_width(known, values, method, origins, parameters)
-    return Forecast(values, np.maximum(values - half, 0.0), values + half, name, len(origins))
+        return Forecast(np.zeros(horizon), np.zeros(horizon), np.full(horizon, np.inf), "naive", 0, np.inf)
+    choice = choose(known, horizon, parameters)
+    values = choice.method(known, horizon)
+    half = _half_width(known, values, choice.errors, parameters)
+    off = _off(known, choice, horizon, parameters)
+    return Forecast(
+        values, np.maximum(values - half, 0.0), values + half, choice.name, len(choice.errors), float(half.mean()) if off is None else off
+    )
 
 
-def choose(past: Floats, parameters: ForecastParameters = FORECAST) -> tuple[str, Method, list[int]]:
-    """Choose the method: name, method, and the origins at which it could be back-tested (oldest first)."""
+def choose(past: Floats, horizon: int, parameters: ForecastParameters = FORECAST) -> Choice:
+    """Choose the method with the least absolute error over the horizon on the past; a naive one while there is no back-test."""
     candidates = {name: entry for name, entry in {**NAIVE, **CARRIED}.items() if len(past) >= entry[0]}
-    days = {name: _origins(len(past), need, parameters) for name, (need, _) in candidates.items()}
+    lead = _lead(len(past), horizon, [need for need, _ in candidates.values()], parameters)
+    errors = {name: _errors(past, method, _origins(len(past), need, lead, parameters), lead) for name, (need, method) in candidates.items()}
     # Each on all days that it can be tested on: a week-long season is younger, and must not be held against weekdays alone.
-    errors = {name: _error(past, candidates[name][1], at) for name, at in days.items() if len(at) >= parameters.least_origins}
+    tested = {name: float(np.abs(found).mean()) for name, found in errors.items() if len(found) >= parameters.least_origins}
     # Without a back-test the longest season that is there.
-    name = min(errors, key=lambda key: errors[key]) if errors else [key for key in NAIVE if key in candidates][-1]
-    return name, candidates[name][1], days[name]
+    name = min(tested, key=lambda key: tested[key]) if tested else [key for key in NAIVE if key in candidates][-1]
+    need, method = candidates[name]
+    return Choice(name, method, need, errors[name])
 
 
-def _origins(length: int, need: int, parameters: ForecastParameters) -> list[int]:
-    """Give past daily origins, counted back from now, each with `need` hours before it and a whole day after it."""
-    newest = range(length - DAY, need - 1, -DAY)[: parameters.most_origins]
+def _lead(length: int, horizon: int, needs: list[int], parameters: ForecastParameters) -> int:
+    """Give the hours ahead at which to back-test: the horizon in whole days, fewer where the longest season could not be tested then."""
+
+    def testable(need: int, lead: int) -> bool:
+        return len(_origins(length, need, lead, parameters)) >= parameters.least_origins
+
+    longest = max((need for need in needs if testable(need, DAY)), default=length)
+    leads = range(-(-horizon // DAY) * DAY, DAY, -DAY)
+    return next((lead for lead in leads if testable(longest, lead)), DAY)
+
+
+def _origins(length: int, need: int, lead: int, parameters: ForecastParameters) -> list[int]:
+    """Give past daily origins, counted back from now, each with `need` hours before it and `lead` hours after it."""
+    newest = range(length - lead, need - 1, -DAY)[: parameters.most_origins]
     return list(newest)[::-1]
 
 
-def _error(past: Floats, method: Method, origins: list[int]) -> float:
-    return float(np.mean([np.abs(method(past[:at], DAY) - past[at : at + DAY]).mean() for at in origins]))
+def _errors(past: Floats, method: Method, origins: list[int], lead: int) -> Floats:
+    return np.array([past[at : at + lead] - method(past[:at], lead) for at in origins]).reshape(len(origins), lead)
 
 
-def _half_width(past: Floats, values: Floats, method: Method, origins: list[int], parameters: ForecastParameters) -> Floats:
+def _half_width(past: Floats, values: Floats, errors: Floats, parameters: ForecastParameters) -> Floats:
     level = np.maximum(np.abs(values), float(np.mean(np.abs(past[-DAY:]))))
-    horizon = np.arange(len(values))
-    # Beyond a day errors grow at most as those of a random walk.
-    growth = np.sqrt(np.maximum((horizon + 1) / DAY, 1.0))
-    if not origins:
-        return parameters.start_share * level * growth
-    errors = np.array([np.abs(method(past[:at], DAY) - past[at : at + DAY]) for at in origins])
-    spread, factor = conform(errors, parameters)
-    lead = np.minimum(horizon, DAY - 1)
-    half = np.maximum(spread[lead] * factor * growth, parameters.least_share * level)
+    hour = np.arange(len(values))
+    # Where nothing was seen, errors grow at most as those of a random walk.
+    guess = parameters.start_share * level * np.sqrt(np.maximum((hour + 1) / DAY, 1.0))
+    if not len(errors):
+        return guess
+    count, lead = errors.shape
+    spread, factor = conform(np.abs(errors), parameters)
+    # Beyond a day past origins overlap, so that there are fewer of them than it seems.
+    few = student(1.0 - parameters.miss / 2, count) / NORMAL if lead > DAY else 1.0
+    growth = np.sqrt(np.maximum((hour + 1) / lead, 1.0))
+    half = np.maximum(spread[np.minimum(hour, lead - 1)] * factor * few * growth, parameters.least_share * level)
     # Few days of back-test have not seen bad ones: the guess weighs one day among them.
-    return np.asarray(half + parameters.start_share * level * growth / (1 + len(origins)) ** 3, dtype=np.float64)
+    return np.asarray(half + guess / (1 + count) ** 3, dtype=np.float64)
+
+
+def _off(past: Floats, choice: Choice, horizon: int, parameters: ForecastParameters) -> float | None:
+    """Tell by how much the mean over the horizon may be off, from what past means were; None without back-tests.
+
+    Student's factor counts only windows that do not overlap, and one. Beyond what was tested, errors grow as those of a random walk.
+    """
+    leads = range(-(-horizon // DAY) * DAY, 0, -DAY)
+    enough = (lead for lead in leads if len(_origins(len(past), choice.need, lead, parameters)) >= parameters.sum_origins)
+    lead = next(enough, DAY)
+    origins = _origins(len(past), choice.need, lead, parameters)
+    if len(origins) < parameters.least_origins:
+        return None
+    means = _errors(past, choice.method, origins, lead).mean(axis=1)
+    apart = max(1 + len(origins) * DAY // lead, 2)
+    growth = np.sqrt(max(horizon / lead, 1.0))
+    return float(student(1.0 - parameters.miss / 2, apart) * np.sqrt(np.mean(means**2)) * growth)
 
 
 def conform(errors: Floats, parameters: ForecastParameters = FORECAST) -> tuple[Floats, float]:

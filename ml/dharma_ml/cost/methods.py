@@ -1,4 +1,4 @@
-"""Point forecasts: three naive ones, and the two that carry on how far today is off the season before.
+"""Point forecasts: three naive ones, and those that carry on how far today is off the season before.
 
 All take hourly values, oldest first, and give the next `horizon` hours. None has a feature from the period itself.
 """
@@ -30,7 +30,7 @@ def season(past: Floats, horizon: int, period: int) -> Floats:
 def carried(past: Floats, horizon: int, period: int, parameters: ForecastParameters = FORECAST) -> Floats:
     """Give the season before, moved by how far the last hours were off theirs.
 
-    What the last three hours were off fades by 5 % an hour; in its place comes half of what the last day was off. That is
+    What the last three hours were off fades by 5 % an hour; in its place comes a share of what the last day was off. That is
     exponential smoothing of the seasonal difference with a damped part (Gardner and McKenzie 1985), with fixed weights.
     """
     base = season(past, horizon, period)
@@ -56,5 +56,10 @@ CARRIED: Final[Mapping[str, tuple[int, Method]]] = MappingProxyType(
     {
         "day carried on": (2 * DAY, lambda past, horizon: carried(past, horizon, DAY)),
         "week carried on": (WEEK + DAY, lambda past, horizon: carried(past, horizon, WEEK)),
+        "mean of both carried on": (
+            WEEK + DAY,
+            lambda past, horizon: (carried(past, horizon, DAY) + carried(past, horizon, WEEK)) / 2,
+        ),
     }
 )
+"""By name: hours of past that it needs, and the method."""

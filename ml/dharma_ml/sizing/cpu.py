@@ -1,8 +1,9 @@
 """CPU requests that keep a stated shortage.
 
 Each midnight the request is a quantile of the recent past, weighted by age. Its level is steered: shortage that was allowed and
-not used is spent over the next days, shortage beyond the target is paid back. That is the integral controller of adaptive
-conformal inference (Gibbs and Candès 2021; Angelopoulos, Candès and Tibshirani 2023), with whole days as steps.
+not used may be spent on the next day, shortage beyond the target is paid back. That is the integral controller of adaptive
+conformal inference (Gibbs and Candès 2021; Angelopoulos, Candès and Tibshirani 2023), with whole days as steps. Debt is paid back
+only as far as it is cheap: what a machine of seldom bursts would have to reserve for it is more than the shortage is worth.
 No learning: a quantile and one number. The number is what makes the shortage come true.
 """
 
@@ -41,7 +42,7 @@ class CpuSizer:
 
     parameters: CpuParameters = CPU
     days: list[tuple[int, Floats]] = field(default_factory=list[tuple[int, Floats]])
-    """The last days: number since 1970, values sorted."""
+    """The last days: number since 1970, values sorted, in single precision, which is more than any meter has."""
     credit: float = 0.0
     """Shortage not used so far, in days of full shortage; negative when owed."""
     pending: float | None = None
@@ -59,18 +60,26 @@ class CpuSizer:
         if self.pending is not None and len(self.days) >= self.parameters.settle_days:
             self._judge(float(np.mean(values > self.pending)))
         kept = [entry for entry in self.days if entry[0] > day - self.parameters.window_days]
-        self.days = [*kept, (day, np.sort(np.asarray(values, dtype=np.float64)))]
-        self.pending = self.quantile(self.level())
+        # As they will be saved: the same with a restart in between and without.
+        self.days = [*kept, (day, np.sort(values).astype(np.float32).astype(np.float64))]
+        self.pending = self._request()
 
     def decide(self) -> float | None:
         """Give the request for the day after the last, in the unit of the values; None before there is a day."""
         return self.pending
 
     def level(self) -> float:
-        """Give the share of points that the next day may be short: the target, more when there is credit, less when there is debt."""
+        """Give the share of points that the next day may be short: the aim, more when there is credit, less when there is debt."""
         own = self.parameters
-        wanted = own.aim * own.target + self.credit / own.spread_days
-        return float(np.clip(wanted, own.least * own.target, own.most * own.target))
+        return float(np.clip(own.aim * own.target + self.credit, own.least * own.target, 1.0))
+
+    def _request(self) -> float:
+        own, level = self.parameters, self.level()
+        usual = own.aim * own.target
+        request = self.quantile(level)
+        if level < usual:
+            request = min(request, own.lift * self.quantile(usual))
+        return request * (1.0 + own.margin * min(usual / level, own.margin_most))
 
     def quantile(self, tail: float) -> float:
         """Give the smallest value that at most the share `tail` of the weighted past exceeds. 0 when there is no past."""
@@ -93,7 +102,9 @@ class CpuSizer:
         return self.kept / (self.kept + self.missed)
 
     def _judge(self, shortage: float) -> None:
-        self.credit += self.parameters.aim * self.parameters.target - shortage
+        own = self.parameters
+        most = own.book_days * own.target
+        self.credit = float(np.clip(self.credit + own.aim * own.target - shortage, -most, most))
         self.replayed += 1
         self.short += shortage
         fade = 2.0 ** (-1.0 / self.parameters.window_days)
@@ -102,7 +113,7 @@ class CpuSizer:
         self.missed = self.missed * fade + (not good)
 
     def save(self) -> bytes:
-        """Give the state; values in single precision, which is more than any meter has."""
+        """Give the state."""
         days = [[day, base64.b64encode(values.astype("<f4").tobytes()).decode()] for day, values in self.days]
         own = {name: getattr(self, name) for name in ("credit", "pending", "replayed", "short", "kept", "missed")}
         return json.dumps({"version": 1, "days": days, **own}).encode()

@@ -10,6 +10,7 @@ from dharma_ml.sizing.history import DAY, History
 from dharma_ml.sizing.memory import MemoryRecommendation
 from dharma_ml.sizing.parameters import DISK
 from dharma_ml.sizing.refusal import Reason, Refusal
+from dharma_ml.sizing.replicas import replicas as replicas_for
 
 
 def refused(stream: str, now: float, found: Refusal) -> Finding:
@@ -30,6 +31,22 @@ def cpu(stream: str, now: float, found: CpuRecommendation | Refusal, facts: Mapp
         numbers["shortage_kept_share"] = found.shortage_kept
     severity = Severity.MEDIUM if current < 0.5 * found.request else Severity.LOW
     return [Finding(stream, "Rightsizing", severity, found.confidence, message, now, numbers)]
+
+
+def replicas(stream: str, now: float, found: CpuRecommendation | Refusal, facts: Mapping[str, float]) -> list[Finding]:
+    """Say how many replicas carry the demand of all together; Medium when there are fewer now. Facts as the stream's page has them."""
+    if isinstance(found, Refusal):
+        return [refused(stream, now, found)]
+    each, current = facts["replica_cpu_cores"], facts.get("replicas", math.nan)
+    least = max(int(facts.get("replicas_least", 1)), 1)
+    most = facts.get("replicas_most")
+    wanted = replicas_for(found, each, least=least, most=None if most is None else max(int(most), least))
+    message = f"{wanted} replicas of {each:g} cores carry {found.request:.3f} cores, what all together need."
+    if wanted * each < found.request:
+        message = f"Only {wanted} replicas of {each:g} cores are allowed; all together need {found.request:.3f} cores."
+    numbers = {"replicas": float(wanted), "cpu_cores_together": found.request, "shortage_target_share": found.shortage_target}
+    severity = Severity.MEDIUM if current < wanted else Severity.LOW
+    return [Finding(stream, "Replicas", severity, found.confidence, message, now, numbers)]
 
 
 def memory(stream: str, now: float, found: MemoryRecommendation | Refusal, readings: int) -> list[Finding]:

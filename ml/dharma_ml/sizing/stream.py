@@ -1,10 +1,10 @@
 """Sizing of one stream for the fleet's tick: samples in, standing statements out, state as bytes.
 
-Channels: `cpu_cores`, `memory_bytes`, `disk_bytes`. Facts: `cpu_request_cores`, `memory_limit_bytes`, `disk_capacity_bytes`,
-`hpa_on_cpu`, `hpa_on_memory` (1 for yes), `oom_kills` (a count that grows).
+Channels: `cpu_cores` and `memory_bytes` of one replica, `cpu_cores_together` of all replicas, `disk_bytes`. Facts: `cpu_request_cores`,
+`replicas`, `replica_cpu_cores` (what one of them is to carry), `replicas_least`, `replicas_most`, `memory_limit_bytes`,
+`disk_capacity_bytes`, `hpa_on_cpu`, `hpa_on_memory` (1 for yes), `oom_kills` (a count that grows).
 """
 
-import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,10 @@ import numpy as np
 
 from dharma_ml.findings import Finding, Sample
 from dharma_ml.sizing import statements
-from dharma_ml.sizing.cpu import CpuSizer, recommendation
 from dharma_ml.sizing.history import DAY, History, clean, day_of
 from dharma_ml.sizing.memory import OomKill, recommend_memory
-from dharma_ml.sizing.parameters import CPU, DISK, MEMORY
-from dharma_ml.sizing.refusal import refusal
+from dharma_ml.sizing.parameters import DISK, MEMORY
+from dharma_ml.sizing.running import RunningCpu
 
 HOUR: Final = 3600.0
 
@@ -44,17 +43,15 @@ class Moment(Protocol):
 
 
 class SizingModel:
-    """One workload: CPU, memory and disk. Statements are renewed once an hour and at an OOM kill, and repeated in between."""
+    """One workload: CPU, replicas, memory and disk. Statements are renewed hourly and at an OOM kill, and repeated in between."""
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
-        self.cpu = CpuSizer()
-        self.today: list[tuple[float, float]] = []
-        """CPU readings of the day that is not over."""
-        self.counts = {"cpu_cores": 0, "memory_bytes": 0}
-        self.newest = {"cpu_cores": 0.0, "memory_bytes": 0.0}
+        self.cpu = RunningCpu()
+        self.together = RunningCpu()
         self.memory: dict[int, tuple[float, float]] = {}
         """By hour since 1970: least and greatest reading."""
+        self.memory_count = 0
         self.disk: dict[int, float] = {}
         """By day since 1970: the last reading."""
         self.kills: list[OomKill] = []
@@ -77,25 +74,22 @@ class SizingModel:
     def _take(self, channel: str, time: float, value: float) -> None:
         match channel:
             case "cpu_cores":
-                self.today.append((time, value))
+                self.cpu.take(time, value)
+            case "cpu_cores_together":
+                self.together.take(time, value)
             case "memory_bytes":
                 low, high = self.memory.get(int(time // HOUR), (value, value))
                 self.memory[int(time // HOUR)] = (min(low, value), max(high, value))
+                self.memory_count += 1
             case "disk_bytes":
                 self.disk[int(day_of(time))] = value
             case _:
                 return
-        if channel in self.counts:
-            self.counts[channel] += 1
-            self.newest[channel] = max(self.newest[channel], time)
 
     def _close_days(self, now: float) -> None:
         today = math.floor(now / DAY)
-        history = clean([time for time, _ in self.today], [value for _, value in self.today])
-        for day, values in history.days():
-            if day < today:
-                self.cpu.close(day, values)
-        self.today = [(time, value) for time, value in self.today if int(day_of(time)) >= today]
+        self.cpu.close_days(now)
+        self.together.close_days(now)
         self.memory = {hour: pair for hour, pair in self.memory.items() if hour * HOUR > now - (MEMORY.window_days + 1) * DAY}
         self.disk = {day: used for day, used in self.disk.items() if day > today - DISK.window_days - 2}
 
@@ -109,28 +103,24 @@ class SizingModel:
         return True
 
     def _state(self, moment: Moment) -> list[Finding]:
-        return [*self._cpu(moment), *self._memory(moment), *self._disk(moment)]
+        return [*self._cpu(moment), *self._replicas(moment), *self._memory(moment), *self._disk(moment)]
 
     def _cpu(self, moment: Moment) -> list[Finding]:
-        if not self.counts["cpu_cores"]:
+        if not self.cpu.count:
             return []
-        request = self.cpu.decide()
-        found = refusal(
-            "CPU",
-            self.counts["cpu_cores"],
-            least_points=CPU.least_points,
-            hpa_metric=moment.facts.get("hpa_on_cpu", 0.0) > 0,
-            anomaly_open=moment.anomaly_open,
-            age_seconds=moment.now - self.newest["cpu_cores"],
-        )
-        if request is None and found is None:
-            sizer = CpuSizer()
-            sizer.close(0, np.array([value for _, value in self.today]))
-            return statements.cpu(self.stream, moment.now, recommendation(sizer, sizer.quantile(CPU.least * CPU.target)), moment.facts)
-        return statements.cpu(self.stream, moment.now, found or recommendation(self.cpu, request or 0.0), moment.facts)
+        autoscaled = moment.facts.get("hpa_on_cpu", 0.0) > 0
+        found = self.cpu.recommend(moment.now, autoscaled=autoscaled, anomaly_open=moment.anomaly_open)
+        return statements.cpu(self.stream, moment.now, found, moment.facts)
+
+    def _replicas(self, moment: Moment) -> list[Finding]:
+        if not self.together.count or not moment.facts.get("replica_cpu_cores", 0.0) > 0:
+            return []
+        autoscaled = moment.facts.get("hpa_on_cpu", 0.0) > 0
+        found = self.together.recommend(moment.now, autoscaled=autoscaled, anomaly_open=moment.anomaly_open)
+        return statements.replicas(self.stream, moment.now, found, moment.facts)
 
     def _memory(self, moment: Moment) -> list[Finding]:
-        if not self.counts["memory_bytes"]:
+        if not self.memory_count:
             return []
         hours = sorted(self.memory)
         times = np.array([[hour * HOUR + 1, hour * HOUR + 2] for hour in hours]).ravel()
@@ -143,9 +133,9 @@ class SizingModel:
             hpa_on_memory=moment.facts.get("hpa_on_memory", 0.0) > 0,
             anomaly_open=moment.anomaly_open,
             # The history holds two values an hour: readings are counted here.
-            parameters=replace(MEMORY, least_points=1 if self.counts["memory_bytes"] >= MEMORY.least_points else len(times) + 1),
+            parameters=replace(MEMORY, least_points=1 if self.memory_count >= MEMORY.least_points else len(times) + 1),
         )
-        return statements.memory(self.stream, moment.now, found, self.counts["memory_bytes"])
+        return statements.memory(self.stream, moment.now, found, self.memory_count)
 
     def _disk(self, moment: Moment) -> list[Finding]:
         capacity = moment.facts.get("disk_capacity_bytes", 0.0)
@@ -157,24 +147,22 @@ class SizingModel:
 
     def save(self) -> bytes:
         """Give the whole state."""
-        cpu = base64.b64encode(self.cpu.save()).decode()
-        plain = {name: getattr(self, name) for name in ("today", "counts", "newest", "kill_count")}
         kills = [(kill.time, kill.limit) for kill in self.kills]
         keyed = {"memory": list(self.memory.items()), "disk": list(self.disk.items())}
-        return json.dumps({"version": 1, "cpu": cpu, "kills": kills, **plain, **keyed}).encode()
+        plain = {"memory_count": self.memory_count, "kill_count": self.kill_count}
+        cpu = {"cpu": self.cpu.save(), "together": self.together.save()}
+        return json.dumps({"version": 2, **cpu, "kills": kills, **plain, **keyed}).encode()
 
     @classmethod
     def restore(cls, stream: str, state: bytes) -> "SizingModel":
         """Read what `save` gave. Raises ValueError for anything else."""
         try:
             raw: dict[str, Any] = json.loads(state)
-            if raw["version"] != 1:
+            if raw["version"] != 2:
                 raise ValueError(f"version {raw['version']} is not known")  # noqa: TRY301 - the one sentence below
             own = cls(stream)
-            own.cpu = CpuSizer.restore(base64.b64decode(raw["cpu"]))
-            own.today = [(float(time), float(value)) for time, value in raw["today"]]
-            own.counts = {name: int(raw["counts"][name]) for name in own.counts}
-            own.newest = {name: float(raw["newest"][name]) for name in own.newest}
+            own.cpu, own.together = RunningCpu.restore(raw["cpu"]), RunningCpu.restore(raw["together"])
+            own.memory_count = int(raw["memory_count"])
             own.memory = {int(hour): (float(low), float(high)) for hour, (low, high) in raw["memory"]}
             own.disk = {int(day): float(used) for day, used in raw["disk"]}
             own.kills = [OomKill(float(time), float(limit)) for time, limit in raw["kills"]]
@@ -187,7 +175,7 @@ class SizingModel:
 class SizingMaker:
     """Makes sizing models for the fleet."""
 
-    sort = "sizing-1"
+    sort = "sizing-2"
 
     def create(self, stream: str) -> SizingModel:
         """Make one that knows nothing."""

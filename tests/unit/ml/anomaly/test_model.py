@@ -210,3 +210,11 @@ def test_the_fleet_gets_a_detector_by_name_and_back_from_bytes():
     assert maker.restore("s", first.save()).save() == first.save()
     with pytest.raises(ValueError, match="state"):
         maker.restore("s", b"nonsense")
+
+
+def test_a_hundred_wide_streams_take_20_megabytes_at_most():
+    """Noise, which cannot be packed, in as many channels as the servers of the benchmark have; after that the state grows no more."""
+    count = 4500
+    model = AnomalyModel("wide")
+    model.observe(1.7e9 + 300.0 * np.arange(count), np.random.default_rng(0).normal(size=(count, 19)))
+    assert len(model.to_bytes()) <= 200_000

@@ -1,6 +1,7 @@
 """The detector's parts: tail probabilities, the forest as arrays, the baseline, peaks, severity, the state's form."""
 
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -108,3 +109,16 @@ def test_the_form_of_the_state_refuses_what_it_did_not_write():
     for bad in (b"", b"nonsense", b"\x80\x04\x95pickle", blob[:-1], blob + b"x", bytes(changed)):
         with pytest.raises(ValueError, match="state"):
             codec.decode(bad)
+
+
+def test_what_packs_well_is_packed_and_only_as_long_as_it_says():
+    chance = np.random.default_rng(0).normal(size=5000)
+    same = np.zeros(5000)
+    blob = codec.encode({}, {"chance": chance, "same": same})
+    assert chance.nbytes < len(blob) < chance.nbytes + 600
+    _, arrays = codec.decode(blob)
+    assert np.array_equal(arrays["chance"], chance)
+    assert np.array_equal(arrays["same"], same)
+    longer = codec.encode({}, {"same": same}).replace(b"[5000]", b"[4999]")[:-4]
+    with pytest.raises(ValueError, match="another length"):
+        codec.decode(longer + zlib.crc32(longer).to_bytes(4, "little"))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dharma_ml.bench.cost import mase, wape
-from dharma_ml.cost.forecast import conform, forecast
+from dharma_ml.cost.forecast import choose, conform, forecast
 from dharma_ml.cost.methods import CARRIED, NAIVE, carried, season
 from dharma_ml.cost.series import fill, hourly
 
@@ -21,11 +21,11 @@ def test_seasons_by_hand():
     assert season(np.arange(10.0), 5, 3).tolist() == [7, 8, 9, 7, 8]
 
 
-def test_what_today_is_off_fades_and_half_of_the_day_stays():
+def test_what_today_is_off_fades_and_a_share_of_the_day_stays():
     past = np.concatenate([np.full(48, 10.0), np.full(24, 14.0)])  # a day is 4 above the day before
     found = carried(past, 2, 24)
-    assert found[0] == pytest.approx(14 + 0.95 * 4 + 0.05 * 2)
-    assert found[1] == pytest.approx(14 + 0.95**2 * 4 + (1 - 0.95**2) * 2)
+    assert found[0] == pytest.approx(14 + 0.95 * 4 + 0.05 * 1.2)
+    assert found[1] == pytest.approx(14 + 0.95**2 * 4 + (1 - 0.95**2) * 1.2)
 
 
 def test_shuffling_the_future_leaves_the_forecast_identical():
@@ -46,6 +46,38 @@ def test_where_nothing_beats_the_naive_it_is_named():
     found = forecast(exact, 24)
     assert found.method == "week-naive"
     assert np.allclose(found.values, exact[:24])
+
+
+def test_each_horizon_has_its_own_choice():
+    """What an hour ago says fades: a level that springs back within a day is worth carrying on for a day, not for a week."""
+    random = np.random.default_rng(5)
+    moved = np.zeros(28 * 24)
+    for hour in range(1, len(moved)):
+        moved[hour] = 0.97 * moved[hour - 1] + random.normal(0, 1.5)
+    series = usage(28, noise=0.0) + moved
+    day, week = choose(series, 24), choose(series, 168)
+    assert day.errors.shape[1] == 24
+    assert week.errors.shape[1] == 168
+    assert "carried on" in day.name
+    naive = [series[at : at + 168] - season(series[:at], 168, 168) for at in range(168, len(series) - 167, 24)]
+    assert np.abs(week.errors).mean() <= np.abs(naive).mean()
+
+
+def test_a_week_is_tested_as_far_ahead_as_the_past_allows():
+    assert [choose(usage(days), 168).errors.shape[1] for days in (1, 9, 10, 12, 16, 20)] == [24, 24, 24, 72, 168, 168]
+
+
+def test_the_interval_of_a_sum_holds_and_is_narrower_than_hours_that_err_together():
+    held, ratio = [], []
+    for seed in range(6):
+        series = usage(30, seed) * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.001, 720)))
+        for at in range(264, 552, 24):
+            found = forecast(series[:at], 168)
+            _, low, high = found.total()
+            held.append(low <= series[at : at + 168].sum() <= high)
+            ratio.append((high - low) / (found.high - found.low).sum())
+    assert 0.9 <= np.mean(held) <= 1.0
+    assert np.mean(ratio) < 0.6
 
 
 def test_a_level_that_moves_is_carried_on():

@@ -45,13 +45,46 @@ def test_the_quantile_is_weighted_by_age():
 
 def test_credit_raises_the_level_and_debt_lowers_it():
     sizer = CpuSizer()
-    assert sizer.level() == pytest.approx(0.0085)
+    assert sizer.level() == pytest.approx(0.008)
     sizer.credit = 0.03
-    assert sizer.level() == pytest.approx(0.0185)
-    sizer.credit = -1.0
+    assert sizer.level() == pytest.approx(0.038)
+    sizer.credit = -0.27
     assert sizer.level() == pytest.approx(0.001)
     sizer.credit = 9.0
-    assert sizer.level() == pytest.approx(0.05)
+    assert sizer.level() == 1.0
+
+
+def test_an_account_is_about_a_month():
+    sizer = CpuSizer()
+    for day in range(100):
+        sizer.close(day, np.full(288, 1.0))
+    assert sizer.credit == pytest.approx(0.28)
+    for day in range(100, 110):
+        sizer.close(day, np.full(288, 2.0**day))
+    assert sizer.credit == pytest.approx(-0.28)
+
+
+def test_debt_is_paid_back_only_as_far_as_it_is_cheap():
+    sizer = CpuSizer()
+    bursts = np.concatenate([np.full(286, 1.0), np.full(2, 50.0)])  # two of 288 readings: a share of 0.7 %
+    for day in range(4):
+        sizer.close(day, bursts)
+    assert sizer.decide() < 1.01
+    sizer.close(4, np.full(288, 1.05))
+    assert sizer.credit < -0.2
+    assert sizer.decide() == pytest.approx(1.1 * 1.05 * 1.01)
+
+
+def test_a_ceiling_that_is_passed_by_thousandths_is_kept():
+    random = np.random.default_rng(0)
+    sizer = CpuSizer()
+    short = []
+    for day in range(20):
+        busy = 100.0 * (1 + 0.0002 * day) + random.normal(0, 0.05, 288)
+        if day >= 2:
+            short.append(float(np.mean(busy > sizer.decide())))
+        sizer.close(day, busy)
+    assert np.mean(short) <= 0.0125
 
 
 def test_shortage_is_kept_where_tomorrow_is_like_today():
@@ -75,9 +108,9 @@ def test_a_jump_is_paid_back():
         sizer.close(day, calm)
     before = sizer.level()
     sizer.close(5, wild)
-    assert sizer.credit < -0.9
+    assert sizer.credit == pytest.approx(-0.28)
     assert sizer.level() < before
-    assert sizer.decide() == 2.0
+    assert 2.0 < sizer.decide() <= 2.02
 
 
 def test_the_future_changes_nothing():

@@ -57,6 +57,29 @@ def test_it_learns_first_and_refuses_with_a_reason():
     assert [one.kind for one in found] == ["RightsizingRefused"] * 2
 
 
+def together(days, facts):
+    model = SizingMaker().create("shop/web")
+    for day in range(days):
+        new = [Sample(one.time, {"cpu_cores_together": 8 * one.values["cpu_cores"]}) for one in samples(day * DAY, (day + 1) * DAY)]
+        found = model.observe(new, Moment((day + 1) * DAY, facts))
+    return model, found
+
+
+def test_replicas_carry_what_all_together_need():
+    _, found = together(6, {"replica_cpu_cores": 0.5, "replicas": 2.0})
+    assert [one.kind for one in found] == ["Replicas"]
+    need = found[0].numbers["cpu_cores_together"]
+    assert found[0].numbers["replicas"] == np.ceil(need / 0.5) > 2
+    assert found[0].severity is Severity.MEDIUM
+    _, found = together(6, {"replica_cpu_cores": 0.5, "replicas": 20.0, "replicas_least": 1.0, "replicas_most": 3.0})
+    assert found[0].numbers["replicas"] == 3
+    assert "Only 3 replicas" in found[0].message
+    _, found = together(6, {"replica_cpu_cores": 0.5, "hpa_on_cpu": 1.0})
+    assert [one.kind for one in found] == ["RightsizingRefused"]
+    _, found = together(6, {})
+    assert found == []
+
+
 def test_an_oom_kill_is_answered_at_once():
     model, _ = fed(4, oom_kills=0.0, memory_limit_bytes=2e9)
     found = model.observe([], Moment(4 * DAY + 10, {"oom_kills": 1.0, "memory_limit_bytes": 2e9}))
