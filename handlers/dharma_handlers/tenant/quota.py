@@ -32,7 +32,8 @@ the tenant's, neither counted nor bounded. Until the ResourceQuota is gone, it c
 
 Each guard is needed: `tests/unit/tenant/test_quota_guards.py` takes them away one by one.
 
-How long it takes. A round is one decision, carried out and counted by Kubernetes. Who wants what is idle has it after two: shrink, raise.
+How long it takes. A round is one decision, carried out and counted by Kubernetes. Who wants what is idle has it after two (shrink, raise),
+at most three if a raise was lost before. Where use stays as it is, nothing is written after at most four.
 
 Where Kubernetes counts too little (`quota_recent` says when), `used` is below what is there until it counts again. Two things follow.
 
