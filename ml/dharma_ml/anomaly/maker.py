@@ -1,7 +1,6 @@
 """The detector in the form that the fleet takes: made or restored by name, fed at each tick, saved as bytes."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from dharma_ml.anomaly.model import AnomalyModel
 from dharma_ml.anomaly.stored import StoredForests
@@ -30,10 +29,13 @@ class AnomalyMaker:
     With a store their forests are artefacts in it, under their names there; without one they live in the state alone.
     """
 
-    sort: Final = "anomaly-2"
-
     def __init__(self, store: Store | None = None) -> None:
         self._store = store
+
+    @property
+    def sort(self) -> str:
+        """The name under which its states are kept."""
+        return "anomaly-2"
 
     def create(self, stream: str) -> AnomalyStream:
         """Make a detector that knows nothing yet."""

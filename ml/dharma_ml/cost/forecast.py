@@ -132,10 +132,10 @@ def _off(past: Floats, choice: Choice, horizon: int, parameters: ForecastParamet
     origins = _origins(len(past), choice.need, lead, parameters)
     if len(origins) < parameters.least_origins:
         return None
-    means = _errors(past, choice.method, origins, lead).mean(axis=1)
+    means: Floats = _errors(past, choice.method, origins, lead).mean(axis=1)
     apart = max(1 + len(origins) * DAY // lead, 2)
     growth = np.sqrt(max(horizon / lead, 1.0))
-    return float(student(1.0 - parameters.miss / 2, apart) * np.sqrt(np.mean(means**2)) * growth)
+    return float(student(1.0 - parameters.miss / 2, apart) * np.sqrt(float(np.mean(np.square(means)))) * growth)
 
 
 def conform(errors: Floats, parameters: ForecastParameters = FORECAST) -> tuple[Floats, float]:

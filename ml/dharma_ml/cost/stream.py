@@ -195,10 +195,13 @@ def hours_of_month(now: float) -> int:
 class CostMaker:
     """Makes cost models for the fleet, all with one price table."""
 
-    sort: Final = "cost-1"
-
     def __init__(self, prices: PriceTable = DEFAULT) -> None:
         self._prices = prices
+
+    @property
+    def sort(self) -> str:
+        """The name under which its states are kept."""
+        return "cost-1"
 
     def create(self, stream: str) -> CostModel:
         """Make one that knows nothing."""
