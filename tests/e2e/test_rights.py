@@ -11,11 +11,14 @@ import yaml
 from tests.support import audit, chart
 from tests.support.blueprints import autoscaler, blueprint, pgbouncer, postgres, redis
 from tests.support.chart import NAME, NAMESPACE, rendered
+from tests.support.cluster import images
+from tests.support.deployments import deployment
 
 from dharma_crds.blueprint import Blueprint
-from dharma_handlers.blueprint.observed import ClusterFacts, Images, Observed
+from dharma_handlers.blueprint.observed import Observed
 from dharma_handlers.blueprint.rbac import patroni_access
 from dharma_handlers.blueprint.scope import scopes
+from dharma_handlers.facts import ClusterFacts, Images
 
 Run = Callable[..., str]
 Right = tuple[str, str, str]
@@ -31,9 +34,10 @@ CHILDREN = (
     ("apps", "statefulsets"), ("networking.k8s.io", "networkpolicies"), ("policy", "poddisruptionbudgets"),
     ("rbac.authorization.k8s.io", "rolebindings"), ("rbac.authorization.k8s.io", "roles"),
 )  # fmt: skip
+DEPLOYMENTS = (("apps", "replicasets"), ("autoscaling", "horizontalpodautoscalers"), ("batch", "jobs"))
 TENANTS = (("", "limitranges"), ("", "namespaces"), ("", "resourcequotas"))
 SELDOM: dict[Right, str] = {
-    **{(group, resource, "get"): "a child is read when a write of it met a conflict" for group, resource in TENANTS},
+    **{(group, resource, "get"): "a child is read when a write of it met a conflict" for group, resource in (*TENANTS, *DEPLOYMENTS)},
     ("dharma.io", "tenants/finalizers", "update"): "asked for by an admission plugin that this cluster has not turned on",
     **{(group, resource, "get"): "a child is read when a write of it met a conflict" for group, resource in CHILDREN},
     ("events.k8s.io", "events", "patch"): "an event is told again within six minutes",
@@ -150,6 +154,7 @@ def live(kubectl: Run, since: datetime) -> Iterator[datetime]:
     life.until("the others are gone", lambda: not set(gone) & {*life.objects("apps", "deployments"), *life.objects("apps", "statefulsets")})
     kubectl("-n", WHERE, "delete", "dhb/shop", "--timeout=60s")
     live_as_tenant(kubectl)
+    live_as_deployment(life)
     yield since
     kubectl("delete", "dht/rights-test", "--ignore-not-found")
     kubectl("delete", "namespace", WHERE, "--wait=false")
@@ -177,6 +182,24 @@ def live_as_tenant(kubectl: Run) -> None:
     apply(deletionPolicy="Retain")
     kubectl("delete", "dht/rights-tenant", "--timeout=60s")
     kubectl("delete", "namespace", "rights-tenant-one", "--wait=false")
+
+
+def live_as_deployment(life: Life) -> None:
+    """A Deployment is made, scaled by an autoscaler, checked by a Job, changed, and loses its autoscaler."""
+    check = {"checks": {"before": [{"name": "probe", "job": {"image": images()["toolbox"], "command": ["true"]}}]}}
+    scaled: dict[str, Any] = {"replicas": None, "autoscaling": {"min": 1, "max": 2, "cpu": 80}, "revisionHistoryLimit": 1}
+
+    def serves(version: str, **spec: Any) -> None:
+        life.apply(deployment(version, **spec))
+        life.kubectl("-n", WHERE, "wait", "--for=condition=Ready", "dhd/web", "--timeout=120s")
+        generation = life.kubectl("-n", WHERE, "get", "dhd/web", "-o=jsonpath={.metadata.generation}")
+        life.kubectl("-n", WHERE, "wait", f"--for=jsonpath={{.status.observedGeneration}}={generation}", "dhd/web", "--timeout=60s")
+        life.kubectl("-n", WHERE, "wait", "--for=jsonpath={.status.phase}=Idle", "dhd/web", "--timeout=120s")
+
+    serves("1", **scaled)
+    serves("2", strategy=check, **scaled)
+    serves("3", replicas=1)
+    life.kubectl("-n", WHERE, "delete", "dhd/web", "--timeout=60s")
 
 
 def test_nothing_is_used_that_is_not_granted(lived: datetime) -> None:

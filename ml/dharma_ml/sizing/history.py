@@ -46,17 +46,20 @@ def day_of(times: ArrayLike) -> NDArray[np.int64]:
     return np.ceil(np.asarray(times, dtype=np.float64) / DAY).astype(np.int64) - 1
 
 
+_BEYOND = 1e30
+
+
 def clean(times: ArrayLike | Sequence[float], values: ArrayLike | Sequence[float]) -> History:
     """Make a history of raw readings.
 
-    Readings whose time or value is not finite, and negative values, are dropped; order is restored; of several readings of one
+    Readings whose time or value is not finite, negative values and those beyond any unit (over 1e30) are dropped; order is restored; of several readings of one
     time the last counts. Raises ValueError when the lengths differ.
     """
     stamps = np.asarray(times, dtype=np.float64).ravel()
     readings = np.asarray(values, dtype=np.float64).ravel()
     if len(stamps) != len(readings):
         raise ValueError(f"{len(stamps)} times and {len(readings)} values: each reading needs both")
-    good = np.isfinite(stamps) & np.isfinite(readings) & (readings >= 0)
+    good = np.isfinite(stamps) & np.isfinite(readings) & (readings >= 0) & (readings <= _BEYOND)
     stamps, readings = stamps[good], readings[good]
     order = np.argsort(stamps, kind="stable")
     stamps, readings = stamps[order], readings[order]
