@@ -157,7 +157,7 @@ def live(kubectl: Run, since: datetime) -> Iterator[datetime]:
     live_as_deployment(life)
     yield since
     kubectl("delete", "dht/rights-test", "--ignore-not-found")
-    kubectl("delete", "namespace", WHERE, "--wait=false")
+    kubectl("delete", "namespace", WHERE, "rights-test-shop", "--wait=false")
 
 
 def live_as_tenant(kubectl: Run) -> None:
@@ -187,10 +187,10 @@ def live_as_tenant(kubectl: Run) -> None:
 def live_as_deployment(life: Life) -> None:
     """A Deployment is made, scaled by an autoscaler, checked by a Job, changed, and loses its autoscaler."""
     check = {"checks": {"before": [{"name": "probe", "job": {"image": images()["toolbox"], "command": ["true"]}}]}}
-    scaled: dict[str, Any] = {"replicas": None, "autoscaling": {"min": 1, "max": 2, "cpu": 80}, "revisionHistoryLimit": 1}
+    scaled: dict[str, Any] = {"replicas": None, "autoscaling": {"min": 1, "max": 2, "cpu": 80}}
 
     def serves(version: str, **spec: Any) -> None:
-        life.apply(deployment(version, **spec))
+        life.apply(deployment(version, revisionHistoryLimit=1, **spec))
         life.kubectl("-n", WHERE, "wait", "--for=condition=Ready", "dhd/web", "--timeout=120s")
         generation = life.kubectl("-n", WHERE, "get", "dhd/web", "-o=jsonpath={.metadata.generation}")
         life.kubectl("-n", WHERE, "wait", f"--for=jsonpath={{.status.observedGeneration}}={generation}", "dhd/web", "--timeout=60s")
@@ -199,6 +199,8 @@ def live_as_deployment(life: Life) -> None:
     serves("1", **scaled)
     serves("2", strategy=check, **scaled)
     serves("3", replicas=1)
+    versions = ("-n", WHERE, "get", "replicasets.apps", "-l", "dharma.io/deployment=web", "-o", "name")
+    life.until("the oldest version is gone", lambda: len(life.kubectl(*versions).split()) == 2)
     life.kubectl("-n", WHERE, "delete", "dhd/web", "--timeout=60s")
 
 
