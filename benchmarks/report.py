@@ -1,5 +1,6 @@
 """What a benchmark found: a table for people, JSON for comparing, and where and with what it was measured."""
 
+import dataclasses
 import json
 import os
 import platform
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dharma_operator import __version__
 
@@ -48,10 +49,24 @@ class Report:
             **machine,
             "table": [dict(zip(self.columns, row, strict=True)) for row in self.rows],
             "notes": list(self.notes),
-            "figures": self.figures,
+            "figures": _plain(self.figures),
         }
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
         return path
+
+
+def _plain(value: object) -> object:
+    """Return the same with keys that JSON has: a pair becomes `patch 200`."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return {
+            " ".join(map(str, cast("tuple[object, ...]", key))) if isinstance(key, tuple) else key: _plain(inner) for key, inner in pairs
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in cast("Sequence[object]", value)]
+    return value
 
 
 def machine(kubernetes: str) -> dict[str, Any]:
