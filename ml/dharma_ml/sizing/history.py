@@ -52,8 +52,8 @@ _BEYOND = 1e30
 def clean(times: ArrayLike | Sequence[float], values: ArrayLike | Sequence[float]) -> History:
     """Make a history of raw readings.
 
-    Readings whose time or value is not finite, negative values and those beyond any unit (over 1e30) are dropped; order is restored; of several readings of one
-    time the last counts. Raises ValueError when the lengths differ.
+    Readings whose time or value is not finite, negative values and those beyond any unit (over 1e30) are dropped; order is
+    restored; of several readings of one time the last counts. Raises ValueError when the lengths differ.
     """
     stamps = np.asarray(times, dtype=np.float64).ravel()
     readings = np.asarray(values, dtype=np.float64).ravel()
