@@ -183,8 +183,9 @@ async def test_an_object_is_not_deleted_twice_while_the_cache_lags(
 
 async def test_nobodys_object_is_taken_over(client: Client, applier: Applier, cache: Cache, other: Client, owner: Manifest, namespace: str):
     await other.create(config_map(namespace, "a", x="theirs"))
-    with pytest.raises(Conflict, match="exists already and belongs to someone else: rename one of the two"):
-        await applier.apply(owner, outcome(config_map(namespace, "a", x="ours")), await cache.see(), settled=False)
+    applied = await applier.apply(owner, outcome(config_map(namespace, "a", x="ours")), await cache.see(), settled=False)
+    assert isinstance(applied.error, Conflict)
+    assert "exists already and belongs to someone else: rename one of the two" in str(applied.error)
     live = await client.get(key(namespace, "a"))
     assert live is not None
     assert live["data"] == {"x": "theirs"}
@@ -193,8 +194,9 @@ async def test_nobodys_object_is_taken_over(client: Client, applier: Applier, ca
 async def test_two_owners_do_not_fight_over_a_name(client: Client, applier: Applier, cache: Cache, owner: Manifest, namespace: str):
     await applier.apply(owner, outcome(config_map(namespace, "a-b", x="1")), {}, settled=False)
     second = await client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "second", "namespace": namespace}})
-    with pytest.raises(Conflict, match="belongs to ConfigMap owner"):
-        await applier.apply(second, outcome(config_map(namespace, "a-b", x="2")), await cache.see("second"), settled=False)
+    applied = await applier.apply(second, outcome(config_map(namespace, "a-b", x="2")), await cache.see("second"), settled=False)
+    assert isinstance(applied.error, Conflict)
+    assert "belongs to ConfigMap owner" in str(applied.error)
 
 
 async def test_a_cache_that_lags_behind_a_crash_does_no_harm(applier: Applier, cache: Cache, owner: Manifest, namespace: str):
@@ -282,9 +284,9 @@ async def test_a_secret_made_by_create_can_be_applied_later(
 async def test_a_namespace_that_is_going_says_so(client: Client, applier: Applier, owner: Manifest, namespace: str, kubectl: Any):
     await client.patch(key(namespace, "owner"), {"metadata": {"finalizers": ["example.org/wait"]}})
     kubectl("delete", "namespace", namespace, "--wait=false")
-    with pytest.raises(Forbidden) as caught:
-        await applier.apply(owner, outcome(config_map(namespace, "a")), {}, settled=False)
-    assert caught.value.namespace_terminating
+    applied = await applier.apply(owner, outcome(config_map(namespace, "a")), {}, settled=False)
+    assert isinstance(applied.error, Forbidden)
+    assert applied.error.namespace_terminating
     await client.patch(key(namespace, "owner"), {"metadata": {"finalizers": None}})
 
 
