@@ -372,6 +372,50 @@ async def test_objects_that_could_not_be_applied_do_not_count_as_the_revision(be
     assert "revision" not in bench.status
 
 
+async def test_what_went_wrong_in_the_middle_of_an_apply_is_told(bench):
+    bench.controller.outcome = Outcome(READY, WANTED)
+    bench.applier.applied = Applied(error=Forbidden(403, "Forbidden", "no right"))
+    assert (await bench.run(5)).failed
+    assert bench.condition("Ready")["reason"] == "Forbidden"
+    assert "revision" not in bench.status
+
+
+async def test_a_held_status_is_not_written_but_a_failure_is(bench):
+    bench.controller.outcome = Outcome(READY, WANTED, hold=True)
+    assert not (await bench.run()).failed
+    assert bench.status == {}
+    bench.applier.applied = Applied(error=Forbidden(403, "Forbidden", "no right"))
+    await bench.run()
+    assert bench.condition("Ready")["reason"] == "Forbidden"
+
+
+async def test_of_an_object_that_is_being_deleted_only_what_the_controller_says_is_told(bench):
+    live = bench.api.objects[SHOP_OBJECT]
+    bench.write(metadata=live["metadata"] | {"deletionTimestamp": "2026-11-20T08:00:00Z"})
+
+    async def leaving(_):
+        return Outcome((Condition("Ready", "False", "Terminating", "a namespace hangs"),), WANTED, requeue_after=5.0)
+
+    bench.controller.leaving = leaving
+    assert await bench.run() == RunResult(after=5.0)
+    assert bench.condition("Ready")["message"] == "a namespace hangs"
+    assert bench.applier.calls == [], "the garbage collector takes the children along"
+
+
+async def test_what_an_object_left_behind_is_seen_to_and_tried_again(bench):
+    await bench.run()
+    bench.store.removed(SHOP_OBJECT, bench.api.objects[SHOP_OBJECT]["metadata"]["uid"])
+    answers = [Conflict(409, "Conflict", "busy"), None]
+
+    async def gone(*_):
+        if answer := answers.pop(0):
+            raise answer
+
+    bench.controller.gone = gone
+    assert (await bench.run()).failed
+    assert await bench.run() == RunResult(gone=True)
+
+
 def test_a_run_that_hangs_is_ended():
     async def scenario() -> None:
         bench = Bench()
