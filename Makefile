@@ -32,12 +32,15 @@ images: cluster ## build the images that changed and load them into the cluster
 
 test: venv check cluster images ## everything that CI checks
 	@$(PYTHON) -m pytest tests/unit -n 2 -q
-	@$(PYTHON) -m pytest tests/cluster -n 3 --dist loadfile -q --durations 15
+	@$(PYTHON) -m pytest tests/cluster -n 3 --dist loadfile -q --durations 15 -m "not faults"
 	@$(PYTHON) -m pytest dev/tests -q --durations 5
 	@$(PYTHON) -m pytest tests/e2e -q --durations 5
 
 test-unit: venv ## the tests that need no cluster
 	@$(PYTHON) -m pytest tests/unit -n 2 -q
+
+test-faults: venv cluster images ## proofs under faults, on a quiet machine
+	@$(PYTHON) -m pytest tests/cluster -q -m faults
 
 check: venv ## lint, types, import contract, generated files current: under a minute
 	@$(PYTHON) -m dharma_dev.check
@@ -67,4 +70,4 @@ venv: .venv/ready ## the Python environment, from locked dependencies
 .venv/ready: requirements/dev.txt requirements/build.txt pyproject.toml
 	@PYTHONPATH=dev python3 -m dharma_dev.venv
 
-.PHONY: help demo demo-clean cluster cluster-down cluster-status cluster-logs images test test-unit check format generate bench bench-ml lock venv
+.PHONY: help demo demo-clean cluster cluster-down cluster-status cluster-logs images test test-faults test-unit check format generate bench bench-ml lock venv

@@ -234,7 +234,7 @@ async def test_a_child_deleted_by_hand_is_put_back_at_once_and_counted(shop: Sta
     await shop.until(f"{kind_and_name} is back", back, every=0.05)
     took = time.monotonic() - gone
     print(f"{kind_and_name} was back after {took:.2f} s")
-    assert took < 3  # kubectl takes its part of it, and the machine is busy with other tests
+    assert took < 30, "an event brings it back, not the look at rest"
     await shop.until("it is counted", lambda: shop.status()["drift"]["count"] == count + 1)
 
 

@@ -81,6 +81,7 @@ async def test_a_version_that_breaks_after_the_switch_is_left_by_itself(made: tu
     print(f"{time.time() - broke:.1f} s from broken to Degraded; readiness is asked once a second")
 
 
+@pytest.mark.faults
 async def test_no_request_fails_while_the_operator_is_killed_again_and_again(made: tuple[Stage, Application, Traffic]) -> None:
     built, web, traffic = made
     before = traffic.count()["errors"]

@@ -126,7 +126,7 @@ async def test_freed_room_goes_to_who_wants_it(stage: TenantStage):
                 stage.client, POD, [spaces[4]]
             ) > there
 
-        await wait_until(had, "the room that was freed is usable in another project", seconds=10, every=0.02, explain=stage.explain)
+        await wait_until(had, "the room that was freed is usable in another project", seconds=30, every=0.02, explain=stage.explain)
         moved = time.monotonic() - started
         assert witness.violations == []
     times.sort()
@@ -161,12 +161,12 @@ async def test_a_limit_below_use_evicts_nothing_and_lets_nothing_in(stage: Tenan
         condition = await stage.condition("WithinQuota")
         return condition.get("status") == "False" and "pods: 8 of 5 in use, 3 too much" in condition["message"]
 
-    await wait_until(said, "the status says how much too much is in use", seconds=10, explain=stage.explain)
+    await wait_until(said, "the status says how much too much is in use", seconds=30, explain=stage.explain)
 
     async def closed() -> bool:
         return all(int(one["status"]["hard"]["pods"]) <= 4 for one in (await stage.quotas()).values())
 
-    await wait_until(closed, "nobody has room to grow", seconds=10, explain=stage.explain)
+    await wait_until(closed, "nobody has room to grow", seconds=30, explain=stage.explain)
     assert (await create_all(stage.client, [pod("more", space) for space in spaces])) == (0, 2)
     assert await count(stage.client, POD, spaces) == 8
 
@@ -186,5 +186,5 @@ async def test_a_refused_workload_gets_what_others_leave_idle(stage: TenantStage
     async def has_pod() -> bool:
         return await count(stage.client, POD, [space]) == 1
 
-    await wait_until(has_pod, "the busy project has its pod of three CPUs", seconds=10, every=0.02, explain=stage.explain)
+    await wait_until(has_pod, "the busy project has its pod of three CPUs", seconds=30, every=0.02, explain=stage.explain)
     print(f"a pod that did not fit was there {time.monotonic() - started:.2f} s after its ReplicaSet")

@@ -18,7 +18,7 @@ from tests.support.operator_process import OperatorProcess
 from dharma_handlers.outcome import Manifest
 from dharma_handlers.tenant.quota_amounts import UNLIMITED, amounts_from
 from dharma_operator.kube.client import Changed, Client, Listed
-from dharma_operator.kube.errors import AlreadyExists, ApiError, Forbidden
+from dharma_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden
 from dharma_operator.kube.resources import (
     BLUEPRINT,
     EVENT,
@@ -257,6 +257,10 @@ async def create_all(client: Client, manifests: Iterable[Manifest], *, at_once: 
                 return True
             except Forbidden as error:
                 if "exceeded quota" not in str(error) and "status unknown for quota" not in str(error):
+                    raise
+                return False
+            except Conflict as error:  # Kubernetes gives up counting after some collisions: the request is not admitted
+                if "resourcequotas" not in str(error):
                     raise
                 return False
             return True
