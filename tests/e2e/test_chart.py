@@ -82,8 +82,9 @@ def test_rights_are_least() -> None:
     cluster_wide = [rule for kind, name, rule in rules if kind == "ClusterRole" and name == NAME]
     assert not any("secrets" in rule["resources"] for rule in cluster_wide), "no secrets of the cluster"
     assert not any(resource in rule["resources"] for rule in cluster_wide for resource in ("nodes", "pods/exec", "nodes/proxy"))
-    (binding,) = [rule for rule in cluster_wide if "bind" in rule["verbs"]]
-    assert binding["resourceNames"] == [f"{NAME}-namespace"]
+    bindings = [rule["resourceNames"] for rule in cluster_wide if "bind" in rule["verbs"]]
+    members = [f"dharma-tenant-{role}" for role in ("admin", "editor", "viewer")]
+    assert bindings == [members, [f"{NAME}-namespace"]], "the roles of a Tenant's members, and the operator's own in a namespace"
 
 
 def test_policies_fail_closed_and_reach_only_who_asked() -> None:
