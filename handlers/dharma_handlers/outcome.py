@@ -69,7 +69,7 @@ class Outcome:
     release: tuple[Manifest, ...] = ()
     """Children that are let go instead of pruned. Each says what of it stays ours (its name alone: nothing), and is then nobody's child."""
     hold: bool = False
-    """Tell nothing yet: what comes next comes within moments, and a status for each step would cost more than the steps."""
+    """Tell nothing yet: what comes next comes within moments, and a status for each step would cost more than the steps. Drift is told."""
     status: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The kind's own status fields: without conditions, observedGeneration, drift and the applied revision, which the operator adds."""
     requeue_after: float | None = None

@@ -145,7 +145,7 @@ class Runner:
         if error is not None:
             await self._tell_of_the_rest(key, owner, done)
             raise error
-        told: Mapping[str, Any] | None = {} if outcome.hold else await self._write_status(key, owner, done, now)
+        told: Mapping[str, Any] | None = {} if outcome.hold and not done.applied.drift else await self._write_status(key, owner, done, now)
         self._log(done, told, time.monotonic() - started)
         if told or done.wrote_children:
             for event in (*outcome.events, *_drift_events(done)):

@@ -389,6 +389,13 @@ async def test_a_held_status_is_not_written_but_a_failure_is(bench):
     assert bench.condition("Ready")["reason"] == "Forbidden"
 
 
+async def test_drift_is_counted_though_the_status_is_held(bench):
+    bench.controller.outcome = Outcome(READY, WANTED, hold=True)
+    bench.applier.applied = Applied(drift=(DriftItem("Service/shop", "Create", ()),))
+    await bench.run()
+    assert bench.status["drift"]["count"] == 1
+
+
 async def test_of_an_object_that_is_being_deleted_only_what_the_controller_says_is_told(bench):
     live = bench.api.objects[SHOP_OBJECT]
     bench.write(metadata=live["metadata"] | {"deletionTimestamp": "2026-11-20T08:00:00Z"})
