@@ -389,13 +389,15 @@ def test_a_services_ports_are_those_of_the_version_that_it_leads_to() -> None:
 
 def test_a_version_that_was_left_once_is_not_taken_for_serving_when_it_is_asked_for_again() -> None:
     world = rolled()
-    world.bad_images = {"shop:2"}
-    world.spec["image"] = "shop:2"
-    world.settle(120)
-    world.spec["image"] = "shop:3"
-    world.settle(60)
-    assert (world.phase, world.image("active")) == ("Idle", "shop:3")
+    world.bad_images = {"shop:2", "shop:3"}
+    for image in ("shop:2", "shop:3"):
+        world.spec["image"] = image
+        world.settle(120)
+    assert len(world.status["refused"]) == 2
+    world.spec["image"] = "shop:1"
+    world.rounds()
+    assert world.phase == "Idle"
     world.spec["image"] = "shop:2"
     world.rounds()
-    assert (world.phase, world.image("active")) == ("Degraded", "shop:3")
+    assert (world.phase, world.image("active")) == ("Degraded", "shop:1")
     assert "was left earlier; annotation dharma.io/restart has it tried again" in world.status["message"]
