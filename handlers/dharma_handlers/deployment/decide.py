@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dharma_crds.deployment import Check, DharmaDeployment
+from dharma_crds.deployment import Check, DharmaDeployment, Port
 from dharma_handlers.deployment import checking, report
 from dharma_handlers.deployment.bindings import Unbound, bound
 from dharma_handlers.deployment.machine import must_be_written, settle
-from dharma_handlers.deployment.moves import Move, moves
+from dharma_handlers.deployment.moves import Move, moves, ports_of
 from dharma_handlers.deployment.names import LONGEST_NAME, Names
 from dharma_handlers.deployment.objects import objects
 from dharma_handlers.deployment.observed import Observed, View
@@ -37,6 +37,8 @@ class Decision:
     """Those that the operator itself should be running; Jobs are among the objects."""
     checked: tuple[str, str] = ("", "")
     """The version and the stage that they are about."""
+    ports: tuple[Port, ...] = ()
+    """That version's ports: the spec may ask for others by now."""
 
 
 def decide(deployment: DharmaDeployment, observed: Observed, reached: State | None = None, *, suspended: bool = False) -> Decision:
@@ -71,6 +73,7 @@ def _decision(world: World, before: State, after: State, unbound: Unbound | None
         waits=not due and _waits(world, after),
         checks=tuple(check for check in checking.due(world, after) if check.job is None),
         checked=(after.target.hash, checking.stage_of(after)),
+        ports=ports_of(world, after.target.hash),
     )
 
 

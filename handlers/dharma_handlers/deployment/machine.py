@@ -60,11 +60,14 @@ def _rest(world: World, state: State) -> State:
     if wanted is None:
         return state
     if wanted.hash == state.active.hash:
-        phase: Phase = "Degraded" if world.pinned else "Idle"
-        return state if state.phase == phase else state.enter(phase, world.now, target=state.active, checks=())
+        return _resting(world, state, "Degraded" if world.pinned else "Idle")
     if state.active.hash and wanted.hash in state.refused:
-        return state
+        return _resting(world, state, "Degraded")
     return _begun(world, state, wanted)
+
+
+def _resting(world: World, state: State, phase: Phase) -> State:
+    return state if state.phase == phase else state.enter(phase, world.now, target=state.active, checks=())
 
 
 def _begun(world: World, state: State, wanted: DeploymentRevision) -> State:

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from dharma_crds.deployment import Port
 from dharma_handlers import labels
 from dharma_handlers.deployment.aborting import may_return
 from dharma_handlers.deployment.names import NOTHING
 from dharma_handlers.deployment.observed import BOTH
+from dharma_handlers.deployment.revision import port_name
 from dharma_handlers.deployment.state import State
 from dharma_handlers.deployment.world import World
 from dharma_handlers.outcome import Manifest
@@ -36,7 +38,7 @@ def moves(world: World, state: State) -> tuple[Move, ...]:
     if not world.has_services:
         return ()
     wanted = {world.names.service: _service_move(world, state), world.names.preview: preview_selection(state)}
-    return tuple(_move(world, name, to) for name, to in wanted.items() if to and world.view.selected(name) not in {None, to})
+    return tuple(_move(world, state, name, to) for name, to in wanted.items() if to and world.view.selected(name) not in {None, to})
 
 
 def service_selection(world: World, state: State) -> str:
@@ -66,15 +68,19 @@ def _service_move(world: World, state: State) -> str:
     return state.active.hash if widened else ""
 
 
-def _move(world: World, name: str, to: str) -> Move:
+def _move(world: World, state: State, name: str, to: str) -> Move:
     live = world.view.service(name)
     version = "" if live is None else str(live["metadata"]["resourceVersion"])
-    return Move(service(world, name, to), version)
+    return Move(service(world, state, name, to), version)
 
 
-def service(world: World, name: str, to: str) -> Manifest:
-    """Build one of the two Services, which leads to the pods of one version, or of BOTH."""
+def service(world: World, state: State, name: str, to: str) -> Manifest:
+    """Build one of the two Services, which leads to the pods of one version, or of BOTH.
+
+    Its ports are those of the version that it leads to: what the spec says of them by now may be news to the pods that serve.
+    """
     names = world.names
+    ports = ports_of(world, state.active.hash if to == BOTH else to)
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -82,8 +88,13 @@ def service(world: World, name: str, to: str) -> Manifest:
         "spec": {
             "selector": names.everyone if to == BOTH else names.selector(to),
             "ports": [
-                {"name": port.name, "port": port.port, "protocol": port.protocol, "targetPort": port.target_port or port.port}
-                for port in world.deployment.spec.ports
+                {"name": port.name, "port": port.port, "protocol": port.protocol, "targetPort": port_name(ports, port)} for port in ports
             ],
         },
     }
+
+
+def ports_of(world: World, version: str) -> tuple[Port, ...]:
+    """Return the ports of a version; without one, or one that had no ports yet, those of the spec."""
+    revision = world.revision(version) or world.wanted
+    return (revision.source.ports if revision is not None else ()) or world.deployment.spec.ports

@@ -28,8 +28,8 @@ def objects(world: World, state: State) -> tuple[Wanted, ...]:
 
 def _services(world: World, state: State) -> Iterator[Wanted]:
     if world.has_services:
-        yield Wanted(service(world, world.names.service, service_selection(world, state)))
-        yield Wanted(service(world, world.names.preview, preview_selection(state)))
+        yield Wanted(service(world, state, world.names.service, service_selection(world, state)))
+        yield Wanted(service(world, state, world.names.preview, preview_selection(state)))
 
 
 def _replica_sets(world: World, state: State) -> Iterator[Wanted]:

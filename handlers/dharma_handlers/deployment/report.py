@@ -9,6 +9,7 @@ from dharma_handlers.deployment.bindings import Unbound
 from dharma_handlers.deployment.moves import OVERLAP
 from dharma_handlers.deployment.pinning import ROLLBACK_TO
 from dharma_handlers.deployment.quota import attempt, deficits
+from dharma_handlers.deployment.revision import RESTART_ANNOTATION
 from dharma_handlers.deployment.state import AFTER_SWITCH, AT_REST, BEFORE_SWITCH, State, written_state
 from dharma_handlers.deployment.troubles import trouble
 from dharma_handlers.deployment.world import PROMOTE, World
@@ -150,13 +151,21 @@ def _resting_message(world: World, state: State) -> str:
     if state.phase == "Degraded" and world.pinned:
         return f"version {state.active.hash} serves, not the one that the spec asks for, as annotation {ROLLBACK_TO} says"
     if state.phase == "Degraded":
-        return f"version {state.active.hash} serves, not the one that the spec asks for: {_reason(state)}"
+        return f"version {state.active.hash} serves, not the one that the spec asks for: {_why_not(world, state)}"
     if not state.active.hash:
         return "nothing serves yet"
     told = trouble(world.view, state.active.hash)
     if told or not _serves(world, state):
         return told or f"waiting for pods of version {state.active.hash} to be ready"
     return f"version {state.active.hash} serves"
+
+
+def _why_not(world: World, state: State) -> str:
+    """Say why the version that the spec asks for does not serve."""
+    rollback, wanted = state.rollback, world.wanted
+    if wanted is None or (rollback is not None and rollback.from_ == wanted.hash):
+        return _reason(state)
+    return f"{wanted.hash} was left earlier; annotation {RESTART_ANNOTATION} has it tried again"
 
 
 def _reason(state: State) -> str:

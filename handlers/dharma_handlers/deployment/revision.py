@@ -6,7 +6,7 @@ operator start a rollout. What a version was made from stands on its ReplicaSet,
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final
@@ -53,9 +53,26 @@ class Revision:
 
     @cached_property
     def hash(self) -> str:
-        """Its name. Labels in the overlay tell pods apart, they do not make another version."""
-        counted = self.source.model_copy(update={"pod_template": _without_labels(self.source.pod_template)})
+        """Its name. Labels in the overlay and the numbers of the Service's ports are not the pods' business: they make no other version."""
+        ports = tuple(port.model_copy(update={"port": 1, "target_port": target_of(port)}) for port in self.source.ports)
+        counted = self.source.model_copy(update={"ports": ports, "pod_template": _without_labels(self.source.pod_template)})
         return hashlib.sha256(_text(counted).encode()).hexdigest()[:_DIGITS]
+
+
+def target_of(port: Port) -> int | str:
+    """Return the pods' port behind a port of the Service."""
+    return port.target_port or port.port
+
+
+def port_name(ports: Sequence[Port], port: Port) -> str:
+    """Name the pods' port behind a port of the Service, so that each version's pods say which number that is.
+
+    Two ports of the Service may lead to one of the pods: it has the name of the first.
+    """
+    target = target_of(port)
+    if isinstance(target, str):
+        return target
+    return next(other.name for other in ports if (target_of(other), other.protocol) == (target, port.protocol))
 
 
 def _text(source: Source) -> str:
@@ -68,10 +85,7 @@ def revision_of(deployment: DharmaDeployment, bound: tuple[EnvironmentVariable, 
     return Revision(
         Source(
             image=spec.image,
-            # The Service's own port is not the pods' business.
-            ports=tuple(
-                Port(name=port.name, port=1, target_port=port.target_port or port.port, protocol=port.protocol) for port in spec.ports
-            ),
+            ports=spec.ports,
             bound=bound,
             env=spec.env,
             resources=spec.resources,

@@ -7,7 +7,7 @@ from dharma_handlers import labels, pods
 from dharma_handlers.deployment.names import Names
 from dharma_handlers.deployment.overlay import overlay
 from dharma_handlers.deployment.parts import part
-from dharma_handlers.deployment.revision import Revision, Source
+from dharma_handlers.deployment.revision import Revision, Source, port_name, target_of
 from dharma_handlers.outcome import Manifest
 
 CONTAINER: Final = "app"
@@ -62,22 +62,17 @@ def _container(source: Source) -> Manifest:
     }
 
 
-def _default_port(source: Source) -> int | str | None:
+def _default_port(source: Source) -> str | None:
     """Return the pods' first port, as probes name it."""
     if not source.ports:
         return None
-    first = source.ports[0]
-    return first.name if isinstance(first.target_port, int) else first.target_port
+    return port_name(source.ports, source.ports[0])
 
 
 def _ports(source: Source) -> list[Manifest]:
     """List the ports given by number; those given by name are the overlay's to define."""
-    numbered = {
-        (port.target_port, port.protocol): {"name": port.name, "containerPort": port.target_port, "protocol": port.protocol}
-        for port in reversed(source.ports)
-        if isinstance(port.target_port, int)
-    }
-    return list(reversed(numbered.values()))
+    numbered = [port for port in source.ports if isinstance(target_of(port), int) and port_name(source.ports, port) == port.name]
+    return [{"name": port.name, "containerPort": target_of(port), "protocol": port.protocol} for port in numbered]
 
 
 def _environment(source: Source) -> list[Manifest]:
@@ -86,7 +81,7 @@ def _environment(source: Source) -> list[Manifest]:
     return [variable.to_dict() for variable in variables.values()]
 
 
-def _probe(probe: Probe, default_port: int | str | None) -> Manifest:
+def _probe(probe: Probe, default_port: str | None) -> Manifest:
     timing = {
         "initialDelaySeconds": None if probe.initial_delay is None else int(probe.initial_delay.total_seconds()),
         "periodSeconds": int(probe.period.total_seconds()),
@@ -97,7 +92,7 @@ def _probe(probe: Probe, default_port: int | str | None) -> Manifest:
     return {**_question(probe, default_port), **{key: value for key, value in timing.items() if value is not None}}
 
 
-def _question(probe: Probe, default_port: int | str | None) -> dict[str, Any]:
+def _question(probe: Probe, default_port: str | None) -> dict[str, Any]:
     if probe.http is not None:
         return {"httpGet": {"path": probe.http.path, "port": probe.http.port or default_port, "scheme": probe.http.scheme}}
     if probe.tcp is not None:

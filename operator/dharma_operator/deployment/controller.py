@@ -122,7 +122,7 @@ class DeploymentController(Controller):
             return [child for child in store.children(key).values() if child["kind"] == "Pod" and _serves(child, decision.checked[0])]
 
         self._about[owner] = decision.checked
-        return self._board.run(owner, decision.checked, decision.checks, deployment.spec.ports, pods)
+        return self._board.run(owner, decision.checked, decision.checks, decision.ports, pods)
 
 
 def _serves(pod: Manifest, version: str) -> bool:

@@ -357,3 +357,47 @@ def test_suspended_it_halts_where_it_is_and_goes_on_afterwards() -> None:
     decision = decide(world.deployment(), world.observed(), suspended=True)
     assert (decision.outcome.objects, decision.intent, decision.moves) == (None, None, ())
     assert decision.outcome.status["phase"] == before
+
+
+def test_a_services_ports_are_those_of_the_version_that_it_leads_to() -> None:
+    def ports() -> list[tuple[int, object]]:
+        return [(port["port"], port["targetPort"]) for port in world.objects["Service", "web"]["spec"]["ports"]]
+
+    def numbers(version: str) -> list[tuple[str, int]]:
+        template = world.objects["ReplicaSet", f"web-{version}"]["spec"]["template"]["spec"]
+        return [(port["name"], port["containerPort"]) for port in template["containers"][0]["ports"]]
+
+    world = rolled(ports=[{"name": "http", "port": 80, "targetPort": 8080}, {"name": "plain", "port": 81, "targetPort": 8080}])
+    old = world.revision("active")
+    assert (ports(), numbers(old)) == ([(80, "http"), (81, "http")], [("http", 8080)])
+    world.spec["ports"] = [{"name": "http", "port": 90, "targetPort": 8080}, {"name": "plain", "port": 81, "targetPort": 8080}]
+    world.rounds()
+    assert (world.phase, ports()) == ("Idle", [(90, "http"), (81, "http")])
+    world.strategy(promotion="Manual")
+    world.spec["ports"] = [{"name": "web", "port": 90, "targetPort": 9090}, {"name": "admin", "port": 91, "targetPort": "admin"}]
+    world.rounds()
+    assert (world.phase, ports()) == ("AwaitPromotion", [(90, "http"), (81, "http")])
+    new = world.revision("target")
+    assert (numbers(old), numbers(new)) == ([("http", 8080)], [("web", 9090)])
+    world.annotations["dharma.io/promote"] = new
+    world.rounds()
+    assert (world.phase, ports()) == ("Bake", [(90, "web"), (91, "admin")])
+    world.annotations["dharma.io/abort"] = new
+    world.rounds()
+    assert (world.phase, ports()) == ("Degraded", [(90, "http"), (81, "http")])
+
+
+def test_a_version_that_was_left_once_is_not_taken_for_serving_when_it_is_asked_for_again() -> None:
+    world = rolled()
+    world.bad_images = {"shop:2", "shop:3"}
+    for image in ("shop:2", "shop:3"):
+        world.spec["image"] = image
+        world.settle(120)
+    assert len(world.status["refused"]) == 2
+    world.spec["image"] = "shop:1"
+    world.rounds()
+    assert world.phase == "Idle"
+    world.spec["image"] = "shop:2"
+    world.rounds()
+    assert (world.phase, world.image("active")) == ("Degraded", "shop:1")
+    assert "was left earlier; annotation dharma.io/restart has it tried again" in world.status["message"]
